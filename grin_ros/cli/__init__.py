@@ -1,0 +1,58 @@
+# Copyright 2026 The grin_ros Authors
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+#
+# SPDX-License-Identifier: Apache-2.0
+
+"""The ``grin`` command: each verb is a module with SUMMARY, add_arguments and run."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+import importlib
+import sys
+
+from grin_ros import __version__
+from grin_ros.errors import GrinError
+
+VERBS = {
+    'predict': 'metric depth of image files',
+    'eval': 'score a bundle against ground truth',
+    'scenes': 'render training worlds with true depth',
+    'train': 'train GRIN on shards',
+    'export': 'turn a checkpoint into a bundle',
+}
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one verb and return its exit code: 0 done, 2 a problem the user can solve."""
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    parser = argparse.ArgumentParser(prog='grin', description=__doc__)
+    parser.add_argument('--version', action='version', version=f'grin_ros {__version__}')
+    verbs = parser.add_subparsers(dest='verb', metavar='VERB', required=True)
+    # Only the chosen verb is imported: `grin predict` must not pay for torch.
+    for name, summary in VERBS.items():
+        verb = verbs.add_parser(name, help=summary, description=summary)
+        if name in arguments:
+            module = importlib.import_module(f'grin_ros.cli.{name}')
+            module.add_arguments(verb)
+            verb.set_defaults(run=module.run)
+    options = parser.parse_args(arguments)
+    try:
+        return int(options.run(options) or 0)
+    except GrinError as error:
+        print(f'grin {options.verb}: {error}', file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        return 130
