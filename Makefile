@@ -1,0 +1,94 @@
+# Fresh start: `make demo`, `make test`. Both need Python 3.10+ and nothing else: with a ROS 2
+# distribution sourced they use it, without one they bring ROS 2 from PyPI's ros-* wheels.
+
+PYTHON ?= python3
+# The tests run the learning half on this release.
+TORCH ?= torch==2.13.0
+# Where worlds, checkpoints and their shards live.
+WORK ?= work
+
+ifdef ROS_DISTRO
+VENV := .venv-$(ROS_DISTRO)
+VENV_FLAGS := --system-site-packages
+EXTRAS :=
+# The distribution's binaries (cv_bridge, rclpy) were built for its own NumPy: keep its series.
+NUMPY = "numpy$(shell $(PYTHON) -c 'import numpy; print("<2" if numpy.__version__ < "2" else ">=2")')"
+else
+VENV := .venv
+VENV_FLAGS :=
+EXTRAS := ros,
+NUMPY := numpy
+# pip's wheels carry no setup file; this is where they put the ament index.
+export AMENT_PREFIX_PATH := $(CURDIR)/$(VENV)
+endif
+BIN := $(VENV)/bin
+PY := $(BIN)/python
+
+SOURCES := setup.py setup.cfg package.xml README.md $(shell find grin_ros launch config resource \
+	-type f -not -name '*.pyc' 2>/dev/null)
+
+# Other nodes on the network must neither hear a run nor disturb it.
+export RMW_IMPLEMENTATION := rmw_fastrtps_cpp
+export ROS_AUTOMATIC_DISCOVERY_RANGE := LOCALHOST
+export ROS_DOMAIN_ID := $(shell echo $$(( ($$$$ + $$(date +%s)) % 100 + 1 )))
+export ROS_LOG_DIR := $(CURDIR)/build/ros_log
+
+.PHONY: demo test lint colcon pytest train-slice clean help
+
+help:  ## this list
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
+
+# -- environments: a stamp per purpose, made again when setup.py changes --
+
+$(PY):
+	$(PYTHON) -m venv $(VENV_FLAGS) $(VENV)
+
+$(VENV)/.stamp-run: setup.py | $(PY)
+	$(PY) -m pip install --quiet $(NUMPY) ".[$(EXTRAS)cpu]"
+	@touch $@
+
+$(VENV)/.stamp-test: setup.py | $(PY)
+	$(PY) -m pip install --quiet $(NUMPY) "$(TORCH)" ".[$(EXTRAS)cpu,train,bag,test]"
+	@touch $@
+
+$(VENV)/.stamp-package: $(SOURCES) | $(VENV)/.stamp-run
+	@rm -rf build/lib build/bdist.*
+	$(PY) -m pip install --quiet --no-deps --force-reinstall .
+	@touch $@
+
+# -- what people run --
+
+demo: $(VENV)/.stamp-run $(VENV)/.stamp-package  ## real images through real topics: a table, a picture and a cloud
+	$(BIN)/grin demo --output demo
+
+test: $(VENV)/.stamp-test  ## every check CI makes; pytest's summary comes last
+	@failed=; \
+	for check in lint colcon pytest; do \
+		echo "== $$check"; start=$$(date +%s); \
+		$(MAKE) --no-print-directory $$check || failed="$$failed $$check"; \
+		test $$check = pytest || echo "== $$check took $$(( $$(date +%s) - start )) s"; \
+	done; \
+	test -z "$$failed" || { echo "failed:$$failed" >&2; exit 1; }
+
+lint: $(VENV)/.stamp-test  ## ruff and mypy (ament's linters run under colcon)
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+colcon: $(VENV)/.stamp-test  ## colcon build, then colcon test of the linters and the package
+	@mkdir -p build
+	$(PY) -m colcon --log-base build/colcon_log build --paths . \
+		--build-base build/colcon --install-base build/install
+	. build/install/setup.sh && $(PY) -m colcon --log-base build/colcon_log test --paths . \
+		--build-base build/colcon --install-base build/install \
+		--pytest-args test/test_flake8.py test/test_pep257.py test/test_package.py
+	$(PY) -m colcon --log-base build/colcon_log test-result --test-result-base build/colcon --verbose
+
+pytest: $(VENV)/.stamp-test  ## unit tests and two-process node tests
+	$(PY) -m pytest --ignore test/test_flake8.py --ignore test/test_pep257.py \
+		--ignore test/test_package.py $(PYTEST_ARGS)
+
+train-slice: $(VENV)/.stamp-test  ## go on training in the background's manner: one core, lowest priority
+	nice -n 19 $(PY) -m grin_ros train --config config/train/small.yaml --resume
+
+clean:  ## remove what the targets above made
+	rm -rf build demo $(VENV)
