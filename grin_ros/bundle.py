@@ -137,11 +137,15 @@ def load_bundle(bundle: str | os.PathLike[str] | None = None) -> Bundle:
 def _check_file(folder: Path, name: str, digest: str) -> None:
     """Refuse a file that is missing or is not the one that was exported."""
     if Path(name).name != name:
-        raise GrinError(f'{folder / "grin.json"} lists "{name}", which is not in the bundle: {REMEDY}')
+        raise GrinError(f'{folder / "grin.json"} lists "{name}", which is no plain file name: '
+                        f'{REMEDY}')
+    hasher = hashlib.sha256()
     try:
-        content = (folder / name).read_bytes()
+        with open(folder / name, 'rb') as stream:
+            while block := stream.read(1 << 20):
+                hasher.update(block)
     except OSError as error:
         raise GrinError(f'{folder / name} cannot be read ({error.strerror}): {REMEDY}') from error
-    if hashlib.sha256(content).hexdigest() != digest.lower():
-        raise GrinError(f'{folder / name} is damaged: its sha256 is not the one in grin.json '
-                        f'({len(content)} bytes): {REMEDY}')
+    if hasher.hexdigest() != digest.lower():
+        raise GrinError(f'{folder / name} is damaged, its sha256 is not the one in grin.json: '
+                        f'{REMEDY}')
