@@ -1,0 +1,92 @@
+# Copyright 2026 The grin_ros Authors
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+#
+# SPDX-License-Identifier: Apache-2.0
+
+"""A camera in a process of its own: plays the demo's pictures with their camera_info."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+import time
+
+import rclpy
+from rclpy.executors import ExternalShutdownException
+from sensor_msgs.msg import CameraInfo, Image
+
+from grin_ros.camera import Camera
+from grin_ros.demo.frames import Frame, motorcycle, shipped
+
+
+def camera_info(camera: Camera) -> CameraInfo:
+    """Describe an ideal pinhole as a driver does."""
+    info = CameraInfo(width=camera.width, height=camera.height, distortion_model='plumb_bob')
+    info.d = [0.0] * 5
+    info.k = camera.intrinsics.ravel()
+    info.r = [1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0]
+    info.p = [float(value) for row in camera.intrinsics for value in (*row, 0.0)]
+    return info
+
+
+def image_message(frame: Frame) -> Image:
+    """Pack a picture as rgb8."""
+    height, width = frame.image.shape[:2]
+    message = Image(height=height, width=width, encoding='rgb8', step=3 * width)
+    message.data.frombytes(memoryview(frame.image).cast('B'))
+    return message
+
+
+def main() -> None:
+    """Publish every picture `repeat` times in a row, `loops` times over, then say how many."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument('--motorcycle', type=Path, help='folder with the motorcycle photo')
+    parser.add_argument('--rate', type=float, default=8.0, help='pictures a second')
+    parser.add_argument('--repeat', type=int, default=10, help='times one picture is shown')
+    parser.add_argument('--loops', type=int, default=1)
+    parser.add_argument('--report', type=Path, required=True, help='JSON: pictures sent')
+    options = parser.parse_args()
+    frames = ([motorcycle(options.motorcycle)] if options.motorcycle else []) + shipped()
+    rclpy.init()
+    node = rclpy.create_node('camera', namespace='camera')
+    images = node.create_publisher(Image, 'image_rect', 2)
+    infos = node.create_publisher(CameraInfo, 'camera_info', 2)
+    sent = dict.fromkeys((frame.name for frame in frames), 0)
+    next_time = time.monotonic()
+    try:
+        while images.get_subscription_count() == 0:
+            rclpy.spin_once(node, timeout_sec=0.1)
+        for frame in frames * options.loops:
+            image, info = image_message(frame), camera_info(frame.camera)
+            # The frame_id comes back with the answer, so it can say which picture this is.
+            image.header.frame_id = info.header.frame_id = frame.name
+            for _ in range(options.repeat):
+                image.header.stamp = info.header.stamp = node.get_clock().now().to_msg()
+                infos.publish(info)
+                images.publish(image)
+                sent[frame.name] += 1
+                next_time = max(next_time + 1 / options.rate, time.monotonic())
+                rclpy.spin_once(node, timeout_sec=0)
+                time.sleep(max(0.0, next_time - time.monotonic()))
+    except (KeyboardInterrupt, ExternalShutdownException):
+        pass
+    finally:
+        options.report.write_text(json.dumps(sent), encoding='utf-8')
+        node.destroy_node()
+        rclpy.try_shutdown()
+
+
+if __name__ == '__main__':
+    main()
