@@ -1,0 +1,155 @@
+# Copyright 2026 The grin_ros Authors
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+#
+# SPDX-License-Identifier: Apache-2.0
+
+"""Procedural surfaces: a random generator in, sRGB textures (n, n, 3) in 0..1 out."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+SIZE = 128  # px of every texture; textures repeat without a seam
+KINDS = ('clouds', 'tile', 'plank', 'stripe', 'check', 'brick', 'carpet', 'camouflage', 'speckle')
+
+
+def fbm(rng: np.random.Generator, size: int = SIZE, exponent: float | None = None,
+        stretch: float = 1.0) -> NDArray[np.float32]:
+    """
+    Return seamless (size, size) noise with a power-law spectrum, mean 0 and deviation 1.
+
+    :param exponent: how fast amplitude falls with frequency; None draws 0.8..2.2.
+    :param stretch: above 1 the noise is drawn out along the rows.
+    """
+    exponent = rng.uniform(0.8, 2.2) if exponent is None else exponent
+    frequency = np.fft.fftfreq(size)
+    radius = np.hypot(*np.meshgrid(frequency * stretch, frequency))
+    radius[0, 0] = 1
+    spectrum = np.exp(2j * np.pi * rng.random((size, size))) / radius ** exponent
+    noise = np.fft.ifft2(spectrum).real
+    noise -= noise.mean()
+    return (noise / noise.std()).astype(np.float32)
+
+
+def color(rng: np.random.Generator, value: tuple[float, float] = (0.15, 0.9),
+          saturation: tuple[float, float] = (0.0, 0.5)) -> NDArray[np.float64]:
+    """Return one sRGB colour (3,); strong saturations are rarer than weak ones."""
+    strength = saturation[0] + (saturation[1] - saturation[0]) * rng.random() ** 2
+    hsv = np.array([[[rng.random() * 360, strength, rng.uniform(*value)]]], np.float32)
+    return cv2.cvtColor(hsv, cv2.COLOR_HSV2RGB)[0, 0].astype(np.float64)
+
+
+def mix(share: NDArray, first: NDArray, second: NDArray) -> NDArray:
+    """Blend two colours by an (n, n) share of the first."""
+    share = share[..., None]
+    return first * share + second * (1 - share)
+
+
+def paint(rng: np.random.Generator) -> NDArray:
+    """Return a painted wall: mostly light and grey, slightly uneven."""
+    saturation = (0.0, 0.25) if rng.random() < 0.75 else (0.0, 0.6)
+    base = color(rng, (0.4, 0.97), saturation)
+    stains = fbm(rng, exponent=1.8)[..., None] * rng.uniform(0, 0.02)
+    grain = fbm(rng, exponent=0.6)[..., None] * rng.uniform(0, 0.02)
+    return np.clip(base + stains + grain, 0, 1)
+
+
+def texture(rng: np.random.Generator, kind: str | None = None) -> NDArray:
+    """Return a surface of one of KINDS; None draws one."""
+    kind = kind or str(rng.choice(KINDS))
+    row, column = np.mgrid[:SIZE, :SIZE]
+    if kind in ('tile', 'plank', 'brick'):
+        return _courses(rng, kind)
+    if kind == 'carpet':
+        grain = 1 + rng.uniform(0.05, 0.3) * rng.standard_normal((SIZE, SIZE, 1))
+        return np.clip(color(rng, (0.15, 0.7)) * grain + 0.05 * fbm(rng)[..., None], 0, 1)
+    if kind == 'speckle':  # terrazzo, granite
+        share = (fbm(rng, exponent=0.5) > rng.uniform(0.3, 1.5)).astype(np.float64)
+        return mix(share, color(rng), color(rng, (0.3, 0.9), (0, 0.2)))
+    if kind == 'clouds':  # marble, concrete, worn paint
+        share = np.clip(0.5 + rng.uniform(0.1, 0.3) * fbm(rng), 0, 1)
+    elif kind == 'stripe':
+        share = column * rng.integers(2, 16) // SIZE % 2
+    elif kind == 'check':
+        count = rng.integers(2, 10)
+        share = (column * count // SIZE + row * count // SIZE) % 2
+    else:
+        share = (fbm(rng) > 0).astype(np.float64)
+    return mix(share, color(rng), color(rng))
+
+
+def _courses(rng: np.random.Generator, kind: str) -> NDArray:
+    """Return tiles, planks or bricks with joints, each piece of its own shade."""
+    across, down = {'tile': (2, 2), 'brick': (4, 8), 'plank': (1, 6)}[kind]
+    across, down = across * rng.integers(1, 3), down * rng.integers(1, 3)
+    row, column = np.mgrid[:SIZE, :SIZE]
+    course = row * down // SIZE
+    shift = {'tile': 0 * course, 'brick': course % 2 * (SIZE // across // 2),
+             'plank': course * 37 % SIZE}[kind]
+    shifted = (column + shift) % SIZE
+    piece = course * across + shifted * across // SIZE
+    shade = rng.normal(1, rng.uniform(0.02, 0.2), down * across)[piece]
+    grain = fbm(rng, exponent=1.2, stretch=8.0 if kind == 'plank' else 1.0)
+    base = color(rng, (0.25, 0.9), (0.2, 0.7) if kind == 'plank' else (0, 0.6))
+    surface = base * (shade + rng.uniform(0.02, 0.1) * grain)[..., None]
+    width = rng.uniform(0.008, 0.03)
+    joint = (shifted * across % SIZE < SIZE * width * across) | (
+        row * down % SIZE < SIZE * width * down)
+    surface[joint] = color(rng, (0.1, 0.9), (0, 0.2)) * 0.8
+    return np.clip(surface, 0, 1)
+
+
+def picture(rng: np.random.Generator) -> NDArray:
+    """Return something to hang on a wall: a landscape, shapes, a page of text or a blur."""
+    kind = rng.choice(['landscape', 'shapes', 'page', 'blur'], p=[0.35, 0.25, 0.15, 0.25])
+    if kind == 'landscape':
+        return landscape(rng)
+    if kind == 'blur':
+        noise = np.stack([fbm(rng, exponent=rng.uniform(1.2, 2.2)) for _ in range(3)], -1)
+        return np.clip(color(rng) + noise * rng.uniform(0.1, 0.3), 0, 1)
+    canvas = np.ones((SIZE, SIZE, 3)) * color(rng, (0.7, 1.0), (0, 0.3))
+    if kind == 'shapes':
+        for _ in range(rng.integers(3, 14)):
+            x, y, a, b = (int(value) for value in rng.integers(-10, SIZE, 4))
+            ink = color(rng, (0.1, 1.0), (0.2, 1.0)).tolist()
+            if rng.random() < 0.5:
+                cv2.rectangle(canvas, (x, y), (x + a // 2, y + b // 2), ink, -1)
+            else:
+                cv2.circle(canvas, (x, y), abs(a) // 3 + 2, ink, -1)
+        return canvas
+    ink = color(rng, (0.0, 0.4)).tolist()
+    pitch = int(rng.integers(4, 12))
+    for y in range(8, SIZE - 8, pitch):
+        x = 8
+        while x < SIZE - 12 and rng.random() > 0.04:
+            word = int(rng.integers(4, 20))
+            cv2.line(canvas, (x, y), (min(x + word, SIZE - 8), y), ink, max(1, pitch // 3))
+            x += word + pitch // 2
+    return canvas
+
+
+def landscape(rng: np.random.Generator) -> NDArray:
+    """Return an outdoor view: sky, clouds and two or three ridges; also seen through windows."""
+    down = np.linspace(0, 1, SIZE)[:, None] * np.ones((1, SIZE))
+    view = mix(down, color(rng, (0.8, 1.0), (0, 0.3)), color(rng, (0.6, 1.0), (0.1, 0.7)))
+    view += np.clip(fbm(rng, exponent=1.6), 0, 2)[..., None] * rng.uniform(0, 0.2)
+    horizon = rng.uniform(0.3, 0.7)
+    for ridge in range(rng.integers(2, 4)):
+        profile = horizon + 0.15 * ridge + rng.uniform(0.02, 0.12) * fbm(rng, exponent=1.5)[0]
+        land = color(rng, (0.15, 0.7), (0.1, 0.7)) + 0.05 * fbm(rng, exponent=1.0)[..., None]
+        ground = down > profile
+        view[ground] = land[ground]
+    return np.clip(view, 0, 1)
