@@ -86,9 +86,9 @@ def network_size(width: int, height: int, input_size: tuple[int, int]) -> tuple[
     Choose the network's input for an image: its aspect, at least the area of input_size.
 
     :param input_size: (width, height) [px] the network was trained for.
-    :returns: (width, height), multiples of 32 (of 16 where those of input_size are).
+    :returns: (width, height), multiples of 32, the encoder's coarsest stride.
     """
-    step = 32 if input_size[0] % 32 == 0 and input_size[1] % 32 == 0 else 16
+    step = 32
     area, aspect = input_size[0] * input_size[1], width / height
     # Wider or taller than 8:1 is squeezed: no network saw such images.
     aspect = min(max(aspect, 1 / 8), 8.0)

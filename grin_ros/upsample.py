@@ -1,0 +1,134 @@
+# Copyright 2026 The grin_ros Authors
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+#
+# SPDX-License-Identifier: Apache-2.0
+
+"""Upsample: depth on the query grid and the network's image in; depth at the output size out."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[np.float32]
+
+JUMP = 0.1  # relative step between grid neighbours that may be a depth edge
+BEND = 1.8  # a slanted plane steps evenly; an edge steps this much more than beside it
+COLOUR_SIGMA = 24.0  # [grey levels, summed over RGB] difference that is still the same surface
+
+
+class Upsampler:
+    """
+    Edge-aware interpolation from a query grid to an output grid that covers the same view.
+
+    Smooth cells are interpolated linearly in inverse range, which is exact on planes. In a cell
+    that a depth edge crosses, the four corners are split into near and far, each network pixel
+    joins the side whose corners look like it, and only corners of that side are averaged: no
+    value between the two surfaces is invented.
+
+    :param grid_size: (width, height) of the query grid.
+    :param stride: spacing [px] of the grid on the network's image.
+    :param output_size: (width, height) of the output.
+    """
+
+    def __init__(self, grid_size: tuple[int, int], stride: int,
+                 output_size: tuple[int, int]) -> None:
+        """Precompute the weights of a cell's corners at each of its pixels."""
+        self._grid_size, self._stride, self._output_size = grid_size, stride, output_size
+        far = (np.arange(stride, dtype=np.float32) + 0.5) / stride
+        across = np.stack([1 - far, far])  # (2, s)
+        # Corners: top left, top right, bottom left, bottom right.
+        self._bilinear = (across[:, None, :, None] * across[None, :, None, :]).reshape(
+            4, 1, stride * stride)
+
+    def __call__(self, inverse: Array, spread: Array,
+                 image: NDArray[np.uint8]) -> tuple[Array, Array]:
+        """
+        Upsample inverse range and relative sigma.
+
+        :param inverse: (h, w) 1 / range on the grid [1/m], finite and positive.
+        :param spread: (h, w) relative sigma on the grid.
+        :param image: (h stride, w stride, 3) the network's image.
+        :returns: (H, W) inverse range and (H, W) relative sigma at the output size.
+        """
+        edges = np.pad(edge_cells(inverse), 1, mode='edge')
+        fine = self._refine(inverse, image, edges)
+        out = cv2.resize(fine, self._output_size, interpolation=cv2.INTER_LINEAR)
+        if edges.any():
+            # Linear interpolation would mix the two sides of an edge; nearest does not.
+            at_edge = np.repeat(np.repeat(edges.view(np.uint8), self._stride, 0), self._stride, 1)
+            at_edge = cv2.resize(self._unpad(at_edge), self._output_size,
+                                 interpolation=cv2.INTER_NEAREST)
+            nearest = cv2.resize(fine, self._output_size, interpolation=cv2.INTER_NEAREST)
+            np.copyto(out, nearest, where=at_edge.view(bool))
+        return out, cv2.resize(spread, self._output_size, interpolation=cv2.INTER_LINEAR)
+
+    def _refine(self, inverse: Array, image: NDArray[np.uint8],
+                edges: NDArray[np.bool_]) -> Array:
+        """Return the inverse range of every network pixel."""
+        s, (width, height) = self._stride, self._grid_size
+        if s == 1:
+            return inverse
+        row, column = np.nonzero(edges)
+        # With half a cell around it, the image is whole cells between grid points.
+        padded = cv2.copyMakeBorder(image, *[s // 2] * 4, cv2.BORDER_REPLICATE)
+        blocks = padded.reshape(height + 1, s, width + 1, s, 3)[row, :, column]
+        blocks = blocks.reshape(-1, s * s, 3).transpose(2, 0, 1).astype(np.float32, order='C')
+        colours = cv2.resize(image, (width, height), interpolation=cv2.INTER_LINEAR)
+        difference = np.zeros((4, len(row), s * s), np.float32)
+        for channel in range(3):
+            corners = _corners(colours[..., channel].astype(np.float32), row, column)
+            difference += np.abs(corners - blocks[channel])
+        # A corner that looks right may win from the far end of the cell, hence the 0.05.
+        weight = (self._bilinear + np.float32(0.05)) / (1 + (difference / COLOUR_SIGMA) ** 2)
+
+        value = _corners(inverse, row, column)  # (4, m, 1)
+        near = value > np.sqrt(value.max(0) * value.min(0))
+        near_weight = (weight * near).sum(0)
+        near_wins = near_weight > weight.sum(0) - near_weight
+        weight *= near == near_wins
+        refined = (weight * value).sum(0) / weight.sum(0)
+
+        fine = cv2.resize(inverse, (width * s, height * s), interpolation=cv2.INTER_LINEAR)
+        fine = cv2.copyMakeBorder(fine, *[s // 2] * 4, cv2.BORDER_REPLICATE)
+        cells = fine.reshape(height + 1, s, width + 1, s)
+        cells[row, :, column] = refined.reshape(-1, s, s)
+        return self._unpad(fine)
+
+    def _unpad(self, padded: NDArray) -> NDArray:
+        """Cut off the half cells around the network's image."""
+        half = self._stride // 2
+        return padded[half:-half, half:-half] if half else padded[:-1, :-1]
+
+
+def edge_cells(inverse: Array) -> NDArray[np.bool_]:
+    """Return (h-1, w-1) True where a depth edge runs between four grid neighbours."""
+    across, down = _jumps(inverse), _jumps(inverse.T).T
+    return across[:-1] | across[1:] | down[:, :-1] | down[:, 1:]
+
+
+def _jumps(inverse: Array) -> NDArray[np.bool_]:
+    """Return (h, w-1) True where the step to the right is no slope of a plane."""
+    step = np.abs(np.diff(inverse, axis=1))
+    scale = np.minimum(inverse[:, 1:], inverse[:, :-1])
+    beside = np.pad(step, ((0, 0), (1, 1)), mode='edge')
+    return (step > JUMP * scale) & (step > BEND * np.minimum(beside[:, :-2], beside[:, 2:]))
+
+
+def _corners(grid: Array, row: NDArray[np.intp], column: NDArray[np.intp]) -> Array:
+    """Return (4, m, 1) the grid's values at the corners of m cells of the padded grid."""
+    grid = np.pad(grid, 1, mode='edge')
+    return np.stack([grid[row, column], grid[row, column + 1],
+                     grid[row + 1, column], grid[row + 1, column + 1]])[..., None]
