@@ -1,0 +1,296 @@
+# Copyright 2026 The grin_ros Authors
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+#
+# SPDX-License-Identifier: Apache-2.0
+
+"""Estimator: image and camera in; metric depth and its uncertainty out, on any backend."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+import math
+import os
+import time
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from grin_ros import backends
+from grin_ros.backends import Backend
+from grin_ros.bundle import Bundle, load_bundle
+from grin_ros.camera import Camera
+from grin_ros.depth_codec import X_SCALE
+from grin_ros.errors import GrinError
+from grin_ros.noise import noise_at
+from grin_ros.preprocess import has_ray, View
+from grin_ros.prompts import Prompts
+from grin_ros.sampler import ddim_steps
+from grin_ros.upsample import Upsampler
+
+Array = NDArray[np.float32]
+
+MAX_SAMPLES = 64
+SKY_RANGE = 150.0  # [m] what lies beyond, or in the last 5 % of the codec's log range, is +Inf
+
+
+@dataclass(frozen=True)
+class DepthEstimate:
+    """
+    Depth of one image; the arrays are (H, W), or (N,) where pixels were asked.
+
+    :param depth: float32 z [m]; +Inf for sky and beyond the codec's range, NaN without a ray.
+    :param sigma: float32 standard deviation [m] along z.
+    :param range: float32 distance along the ray [m].
+    :param metric: False when the camera was unknown, so that only ratios of depth mean anything.
+    :param timing: milliseconds per stage, and their total.
+    """
+
+    depth: Array
+    sigma: Array
+    range: Array
+    metric: bool
+    timing: dict[str, float]
+
+
+class DepthEstimator:
+    """
+    A loaded bundle; use load(). One thread at a time.
+
+    :param bundle: what load_bundle returned.
+    :param backend: what backends.load returned.
+    :param query_stride: spacing [px] of the asked pixels on the network's input: 1, 2, 4 or 8.
+    :param input_size: (width, height) [px] whose area the network's input has at least.
+    :param seed: of the noise; the same seed gives the same depth.
+    """
+
+    def __init__(self, bundle: Bundle, backend: Backend, query_stride: int,
+                 input_size: tuple[int, int], seed: int = 0) -> None:
+        """Check the choices; nothing runs yet."""
+        if query_stride not in (1, 2, 4, 8):
+            raise GrinError(f'query_stride must be 1, 2, 4 or 8, not {query_stride}')
+        if len(input_size) != 2 or min(input_size) < 32:
+            raise GrinError(f'input_size must be a width and a height of at least 32 px, not '
+                            f'{input_size}')
+        self.bundle, self.backend, self.seed = bundle, backend, seed
+        self.query_stride, self.input_size = query_stride, input_size
+        self._frames: dict[tuple, _Frame] = {}
+
+    @classmethod
+    def load(cls, bundle: str | os.PathLike[str] | None = None, backend: str = 'auto', *,
+             cpu_threads: int = 0, query_stride: int | None = None,
+             input_size: tuple[int, int] | None = None, seed: int = 0) -> DepthEstimator:
+        """
+        Load a bundle onto a backend.
+
+        :param bundle: folder or name of a bundle; None for the shipped one.
+        :param backend: auto, onnxruntime or torch; a named one never falls back.
+        :param cpu_threads: threads of CPU backends; 0 for all cores.
+        :param query_stride: None for the bundle's.
+        :param input_size: None for the bundle's.
+        """
+        loaded = load_bundle(bundle)
+        return cls(loaded, backends.load(loaded, backend, cpu_threads=cpu_threads),
+                   query_stride or loaded.query_stride, input_size or loaded.input_size, seed)
+
+    def estimate(self, image: NDArray[np.uint8], camera: Camera | None = None,
+                 num_inference_steps: int | None = None, num_samples: int = 1,
+                 pixels: ArrayLike | None = None, prompts: ArrayLike | None = None,
+                 output_scale: int = 1) -> DepthEstimate:
+        """
+        Estimate metric depth.
+
+        :param image: (H, W, 3) uint8 RGB.
+        :param camera: the image's camera; None for the default pinhole, not metric.
+        :param num_inference_steps: denoising steps; None for the bundle's.
+        :param num_samples: draws; depth is their median and sigma includes their spread.
+        :param pixels: (N, 2) image pixels (u, v): depth at just these, as (N,).
+        :param prompts: (M, 3) known (u, v, range [m]), or (M, 4) with a relative sigma.
+        :param output_scale: the result's grid is the image's divided by this.
+        """
+        clock = _Clock()
+        _check_image(image, camera)
+        steps = ddim_steps(num_inference_steps or self.bundle.default_steps)
+        if not 1 <= num_samples <= MAX_SAMPLES:
+            raise GrinError(f'num_samples must be 1 to {MAX_SAMPLES}, not {num_samples}')
+        frame = self._frame(camera or Camera.default_pinhole(image.shape[1], image.shape[0]),
+                            output_scale)
+        view = frame.view
+        tokens, token_mask = view.grid, view.grid_mask
+        if pixels is not None:
+            pixels = _check_pixels(pixels, image)
+            tokens = view.to_network(pixels)
+            token_mask = has_ray(view.rays, tokens)
+        known = Prompts.of(prompts, view, self.bundle.codec)
+        noise = frame.noise(tokens, self.seed, num_samples, keep=pixels is None)
+        small = view.image(image)
+        clock.lap('preprocess')
+
+        local_2, local_4, global_ = self.backend.encoder(small[None], view.rays[None])
+        clock.lap('encoder')
+        asked = np.concatenate([tokens, known.pixels])
+        conditioning = self.backend.conditioner(small[None], view.rays[None], local_2, local_4,
+                                                asked[None])
+        clock.lap('conditioner')
+        at_tokens, at_prompts = np.split(conditioning, [len(tokens)], axis=1)
+        fixed = [_repeat(array, num_samples) for array in (
+            at_tokens, token_mask[None], known.values[None], at_prompts, known.mask[None],
+            global_)]
+        x_t = noise
+        for step in steps:
+            x_t, x_0, log_b = self.backend.denoiser(x_t, *fixed, _repeat(step[None], num_samples))
+        clock.lap('denoiser')
+
+        p = np.median(x_0, axis=0) / X_SCALE  # (N,)
+        range_m = self.bundle.codec.decode(p, view.alpha).astype(np.float32)
+        spread = self._spread(x_0, log_b, len(steps))
+        depth, sigma, range_m = (
+            frame.decode_grid(range_m, spread, small) if pixels is None
+            else frame.decode_pixels(range_m, spread, pixels, token_mask))
+        clock.lap('decode')
+        return DepthEstimate(depth, sigma, range_m, camera is not None, clock.timing())
+
+    def _spread(self, x_0: Array, log_b: Array, steps: int) -> Array:
+        """Return the relative sigma (N,): of the head, calibrated, and of the draws."""
+        # A Laplace distribution of scale b has standard deviation sqrt(2) b.
+        head = math.sqrt(2) * self.bundle.calibration(steps) * np.exp(log_b).mean(0)
+        draws = x_0.std(0) / X_SCALE * self.bundle.codec.nats_per_unit
+        return np.hypot(head, draws).astype(np.float32)
+
+    def _frame(self, camera: Camera, output_scale: int) -> _Frame:
+        """Return what depends on the camera only, made once for each."""
+        key = (camera.intrinsics.tobytes(), camera.width, camera.height, camera.distortion,
+               camera.model, output_scale)
+        if key not in self._frames:
+            if len(self._frames) >= 4:
+                self._frames.pop(next(iter(self._frames)))
+            codec = self.bundle.codec
+            sky = codec.range_min * (codec.range_max / codec.range_min) ** 0.95
+            view = View.of(camera, self.input_size, self.query_stride)
+            self._frames[key] = _Frame(view, self.query_stride, output_scale, min(sky, SKY_RANGE))
+        return self._frames[key]
+
+
+class _Frame:
+    """Turn token values into depth for one camera and one output grid."""
+
+    def __init__(self, view: View, stride: int, output_scale: int, sky: float) -> None:
+        camera = view.camera
+        if output_scale not in (1, 2, 4):
+            raise GrinError(f'output_scale must be 1, 2 or 4, not {output_scale}')
+        if min(camera.width, camera.height) < output_scale:
+            raise GrinError(f'image {camera.width}x{camera.height} is too small for output_scale '
+                            f'{output_scale}')
+        self.view, self._sky = view, sky
+        output = camera.scaled(camera.width // output_scale, camera.height // output_scale)
+        self._ray_z = _forward(output.rays()[..., 2])
+        self._upsampler = Upsampler(view.grid_size, stride, (output.width, output.height))
+        self._fill = _nearest_valid(view.grid_mask.reshape(view.grid_size[::-1]))
+        self._noise: tuple[tuple[int, int], Array] | None = None
+
+    def noise(self, tokens: Array, seed: int, num_samples: int, keep: bool) -> Array:
+        """Return x_T (K, N) of seeds seed, seed + 1, ...; the grid's is kept between frames."""
+        key = (seed, num_samples)
+        if keep and self._noise is not None and self._noise[0] == key:
+            return self._noise[1]
+        drawn = np.stack([noise_at(tokens, seed + k) for k in range(num_samples)])
+        if keep:
+            self._noise = key, drawn
+        return drawn
+
+    def decode_grid(self, range_m: Array, spread: Array,
+                    small: NDArray[np.uint8]) -> tuple[Array, Array, Array]:
+        """Return depth, sigma and range (H, W) from the query grid's range and spread."""
+        shape = self.view.grid_size[::-1]
+        inverse = (1 / range_m)[self._fill].reshape(shape)
+        inverse, relative = self._upsampler(inverse, spread[self._fill].reshape(shape), small)
+        return _along_z(np.reciprocal(inverse, out=inverse), relative, self._ray_z, self._sky)
+
+    def decode_pixels(self, range_m: Array, spread: Array, pixels: NDArray[np.float64],
+                      mask: NDArray[np.bool_]) -> tuple[Array, Array, Array]:
+        """Return depth, sigma and range (N,) of the asked pixels."""
+        ray_z = np.where(mask, _forward(self.view.camera.rays_at(pixels)[:, 2]), np.nan)
+        return _along_z(range_m, spread, ray_z.astype(np.float32), self._sky)
+
+
+class _Clock:
+    """Measures the stages of one estimate."""
+
+    def __init__(self) -> None:
+        self._start = self._last = time.perf_counter()
+        self._laps: dict[str, float] = {}
+
+    def lap(self, stage: str) -> None:
+        """End a stage."""
+        now = time.perf_counter()
+        self._laps[stage], self._last = (now - self._last) * 1e3, now
+
+    def timing(self) -> dict[str, float]:
+        """Return milliseconds per stage and in total."""
+        return {**self._laps, 'total': (self._last - self._start) * 1e3}
+
+
+def _along_z(range_m: Array, spread: Array, ray_z: Array,
+             sky: float) -> tuple[Array, Array, Array]:
+    """Return z-depth, its sigma and the range; all +Inf beyond the sky's range."""
+    np.copyto(range_m, np.inf, where=range_m > sky)
+    depth = range_m * ray_z
+    range_m = np.where(np.isnan(ray_z), np.float32(np.nan), range_m)
+    return depth, depth * spread, range_m
+
+
+def _forward(ray_z: Array) -> Array:
+    """Return the z of rays, NaN where it is not in front of the camera: no depth there."""
+    return np.where(ray_z > 0, ray_z, np.float32(np.nan))
+
+
+def _nearest_valid(mask: NDArray[np.bool_]) -> NDArray[np.intp]:
+    """Return for each cell of a grid the flat index of the nearest cell where mask is True."""
+    if mask.all() or not mask.any():
+        return np.arange(mask.size)
+    import cv2
+
+    _, labels = cv2.distanceTransformWithLabels(
+        (~mask).astype(np.uint8), cv2.DIST_L2, 5, labelType=cv2.DIST_LABEL_PIXEL)
+    index_of_label = np.zeros(labels.max() + 1, np.intp)
+    index_of_label[labels[mask]] = np.flatnonzero(mask)
+    return index_of_label[labels.ravel()]
+
+
+def _repeat(array: NDArray, count: int) -> NDArray:
+    """Repeat the single batch entry of an array."""
+    return np.repeat(array, count, axis=0) if count > 1 else array
+
+
+def _check_image(image: NDArray[np.uint8], camera: Camera | None) -> None:
+    """Refuse what is no RGB image, or not the camera's."""
+    shape, dtype = getattr(image, 'shape', None), getattr(image, 'dtype', None)
+    if shape is None or len(shape) != 3 or shape[2] != 3 or dtype != np.uint8:
+        raise GrinError(f'image must be (H, W, 3) uint8 RGB, not {shape} {dtype}')
+    if min(shape[:2]) < 8:
+        raise GrinError(f'image is {shape[1]}x{shape[0]}: at least 8x8 pixels are needed')
+    if camera is not None and (camera.width, camera.height) != (shape[1], shape[0]):
+        raise GrinError(f'image is {shape[1]}x{shape[0]}, its camera {camera.width}x'
+                        f'{camera.height}: use the camera_info of this image, or '
+                        'camera.scaled(width, height) if the image was resized')
+
+
+def _check_pixels(pixels: ArrayLike, image: NDArray[np.uint8]) -> NDArray[np.float64]:
+    """Return pixels (N, 2) that lie in the image."""
+    array = np.asarray(pixels, np.float64)
+    if array.ndim != 2 or array.shape[1] != 2 or not len(array):
+        raise GrinError(f'pixels must be (N, 2) with N > 0, not {array.shape}')
+    size = np.array([image.shape[1], image.shape[0]])
+    if not ((array >= -0.5) & (array <= size - 0.5)).all():
+        raise GrinError(f'pixels (u, v) must lie in the image, {size[0]}x{size[1]}')
+    return array
