@@ -26,27 +26,10 @@ import time
 import rclpy
 from rclpy.executors import ExternalShutdownException
 from sensor_msgs.msg import CameraInfo, Image
+from std_msgs.msg import Header
 
-from grin_ros.camera import Camera
-from grin_ros.demo.frames import Frame, motorcycle, shipped
-
-
-def camera_info(camera: Camera) -> CameraInfo:
-    """Describe an ideal pinhole as a driver does."""
-    info = CameraInfo(width=camera.width, height=camera.height, distortion_model='plumb_bob')
-    info.d = [0.0] * 5
-    info.k = camera.intrinsics.ravel()
-    info.r = [1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0]
-    info.p = [float(value) for row in camera.intrinsics for value in (*row, 0.0)]
-    return info
-
-
-def image_message(frame: Frame) -> Image:
-    """Pack a picture as rgb8."""
-    height, width = frame.image.shape[:2]
-    message = Image(height=height, width=width, encoding='rgb8', step=3 * width)
-    message.data.frombytes(memoryview(frame.image).cast('B'))
-    return message
+from grin_ros.demo.frames import motorcycle, shipped
+from grin_ros.messages import camera_info_to_msg, image_to_msg
 
 
 def main() -> None:
@@ -69,9 +52,10 @@ def main() -> None:
         while images.get_subscription_count() == 0:
             rclpy.spin_once(node, timeout_sec=0.1)
         for frame in frames * options.loops:
-            image, info = image_message(frame), camera_info(frame.camera)
             # The frame_id comes back with the answer, so it can say which picture this is.
-            image.header.frame_id = info.header.frame_id = frame.name
+            header = Header(frame_id=frame.name)
+            image = image_to_msg(frame.image, 'rgb8', header)
+            info = camera_info_to_msg(None, frame.camera, True, header)
             for _ in range(options.repeat):
                 image.header.stamp = info.header.stamp = node.get_clock().now().to_msg()
                 infos.publish(info)

@@ -19,7 +19,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-import json
 from pathlib import Path
 import subprocess
 import sys
@@ -30,7 +29,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from grin_ros.camera import Camera
-from grin_ros.data.shards import decode_range
+from grin_ros.data.shards import decode_sample, SUFFIXES
 from grin_ros.errors import GrinError
 
 SHIPPED = Path(__file__).parent / 'frames'
@@ -65,13 +64,10 @@ def shipped() -> list[Frame]:
 
 
 def _read(path: Path) -> Frame:
-    camera = Camera.from_dict(json.loads(path.read_text(encoding='utf-8'))['camera'])
-    image = cv2.imread(str(path.with_suffix('.jpg')), cv2.IMREAD_COLOR)
-    code = cv2.imread(str(path.with_suffix('.range.png')), cv2.IMREAD_UNCHANGED)
-    if image is None or code is None:
-        raise GrinError(f'{path.parent} is incomplete: install the package again')
-    depth = decode_range(code) * camera.rays()[..., 2]
-    return Frame(path.stem, cv2.cvtColor(image, cv2.COLOR_BGR2RGB), camera, depth)
+    files = {suffix: path.with_suffix(f'.{suffix}').read_bytes() for suffix in SUFFIXES}
+    sample = decode_sample(files, str(path))
+    depth = sample.range_m * sample.camera.rays()[..., 2]
+    return Frame(path.stem, sample.image, sample.camera, depth)
 
 
 def motorcycle(cache: Path) -> Frame:
