@@ -70,6 +70,11 @@ class DepthCodec:
         """Return d(log r)/dP, 3.80 for 0.1-200 m: an error of 0.01 in P is 3.9 % of range."""
         return math.log(self.range_max / self.range_min) / 2
 
+    @property
+    def p_limit(self) -> float:
+        """Return the largest |P| a depth can have: 1, or more where the lens moves the scale."""
+        return 2.0 if self.scale == 'canonical' else 1.0
+
     def encode(self, range_m: Any, alpha: Any) -> Any:
         """Return P of ranges [m] clipped to the codec's limits; alpha [rad] broadcasts."""
         r = range_m.clip(self.range_min, self.range_max)

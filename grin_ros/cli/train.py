@@ -1,0 +1,46 @@
+# Copyright 2026 The grin_ros Authors
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+#
+# SPDX-License-Identifier: Apache-2.0
+
+"""``grin train``: train GRIN on shards, resumable at any step."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from grin_ros.errors import require
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options of the verb."""
+    parser.add_argument('--config', type=Path, required=True, help='YAML file, see config/train/')
+    parser.add_argument('--set', action='append', default=[], metavar='KEY=VALUE',
+                        help='override a setting of the file; may be repeated')
+    parser.add_argument('--resume', choices=('auto', 'none'), default='auto',
+                        help='auto: continue from the last checkpoint in the output folder')
+    parser.add_argument('--minutes', type=float, help='stop with a checkpoint after this time')
+
+
+def run(options: argparse.Namespace) -> None:
+    """Train; under ``accelerate launch`` the same command uses every process."""
+    require('torch', 'train')
+    require('accelerate', 'train')
+    from grin_ros.train.config import load_config
+    from grin_ros.train.loop import train
+
+    config = load_config(options.config, options.set)
+    path = train(config, resume=options.resume == 'auto', minutes=options.minutes)
+    print(f'checkpoint to export: {path}')

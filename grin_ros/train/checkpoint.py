@@ -1,0 +1,122 @@
+# Copyright 2026 The grin_ros Authors
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+#
+# SPDX-License-Identifier: Apache-2.0
+
+"""Checkpoints: weights, moving average, optimiser and configs in one safetensors file."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+import json
+from pathlib import Path
+from typing import Any
+
+from safetensors import safe_open, SafetensorError
+from safetensors.torch import save_file
+import torch
+from torch import Tensor
+
+from grin_ros.errors import GrinError
+from grin_ros.model.config import GrinConfig
+from grin_ros.model.grin import Grin
+
+LAST, BEST = 'last.safetensors', 'best.safetensors'
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """
+    What a file holds.
+
+    :param ema: weights to evaluate and ship.
+    :param model: weights to continue from; empty in a best checkpoint.
+    :param optimizer: moments of the optimiser, named ``key/parameter``; may be empty.
+    :param step: optimiser steps done.
+    """
+
+    config: GrinConfig
+    ema: dict[str, Tensor]
+    model: dict[str, Tensor]
+    optimizer: dict[str, Tensor]
+    step: int
+    metrics: dict[str, Any]
+
+
+def save(path: Path, checkpoint: Checkpoint) -> None:
+    """Write atomically: a killed run leaves the previous checkpoint whole."""
+    tensors: dict[str, Tensor] = {}
+    for part in ('ema', 'model', 'optimizer'):
+        for name, value in getattr(checkpoint, part).items():
+            tensors[f'{part}.{name}'] = value.detach().cpu().contiguous()
+    header = {'config': checkpoint.config.to_dict(), 'step': checkpoint.step,
+              'metrics': checkpoint.metrics}
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(path.name + '.tmp')
+    # safetensors refuses tensors that share storage; contiguous copies never do here.
+    save_file(tensors, partial, metadata={'grin_ros': json.dumps(header)})
+    partial.replace(path)
+
+
+def load(path: Path) -> Checkpoint:
+    """
+    Read a checkpoint; nothing in it is executed.
+
+    :raises GrinError: when the file is missing, damaged or not ours.
+    """
+    try:
+        with safe_open(path, framework='pt') as file:
+            header = json.loads((file.metadata() or {})['grin_ros'])
+            tensors = {name: file.get_tensor(name) for name in file.keys()}
+        config = GrinConfig.from_dict(header['config'])
+    except (OSError, SafetensorError, KeyError, TypeError, ValueError) as error:
+        raise GrinError(f'{path} is not a usable checkpoint ({error}): '
+                        'give another one, or train again') from error
+    parts: dict[str, dict[str, Tensor]] = {'ema': {}, 'model': {}, 'optimizer': {}}
+    for name, tensor in tensors.items():
+        part, _, rest = name.partition('.')
+        parts[part][rest] = tensor
+    return Checkpoint(config, step=header['step'], metrics=header['metrics'], **parts)
+
+
+def load_model(path: Path) -> Grin:
+    """Build the network a checkpoint describes, with its averaged weights, in eval mode."""
+    checkpoint = load(path)
+    model = Grin(checkpoint.config)
+    model.load_state_dict(checkpoint.ema)
+    return model.eval()
+
+
+def optimizer_tensors(optimizer: torch.optim.Optimizer,
+                      names: Mapping[Tensor, str]) -> dict[str, Tensor]:
+    """Flatten the state of an optimiser to named tensors."""
+    return {f'{key}/{names[parameter]}': torch.as_tensor(value)
+            for parameter, state in optimizer.state.items() for key, value in state.items()}
+
+
+def restore_optimizer(optimizer: torch.optim.Optimizer, tensors: Mapping[str, Tensor],
+                      names: Mapping[Tensor, str]) -> None:
+    """Put back what optimizer_tensors took."""
+    parameters = {name: parameter for parameter, name in names.items()}
+    for entry, value in tensors.items():
+        key, _, name = entry.partition('/')
+        parameter = parameters[name]
+        optimizer.state[parameter][key] = value.clone().to(
+            'cpu' if key == 'step' else parameter.device)
+
+
+def describe(config: Any) -> str:
+    """Return a frozen config as readable JSON for TensorBoard."""
+    return json.dumps(asdict(config), indent=1, default=str)

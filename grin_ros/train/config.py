@@ -1,0 +1,149 @@
+# Copyright 2026 The grin_ros Authors
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+#
+# SPDX-License-Identifier: Apache-2.0
+
+"""TrainConfig: what a training run is, read from YAML; unknown keys are errors."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, fields
+import difflib
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from grin_ros.errors import GrinError
+from grin_ros.model.config import GrinConfig
+
+
+@dataclass(frozen=True)
+class Stage:
+    """
+    One part of the multi-size schedule.
+
+    :param until: last step of the stage, exclusive.
+    :param sizes: network sizes (width, height) drawn at random, multiples of 32.
+    :param batch_size: images per process and step.
+    :param num_tokens: labelled pixels per image.
+    """
+
+    until: int
+    sizes: tuple[tuple[int, int], ...]
+    batch_size: int
+    num_tokens: int
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """
+    A training run.
+
+    :param data: folders of shards; several are mixed by their number of frames.
+    :param val: folder of held-out shards; the best checkpoint is chosen on it.
+    :param output: folder of checkpoints and TensorBoard files.
+    :param init: 'imagenet', 'none', or 'shipped' to start from the shipped bundle's weights.
+    :param decay_steps: the learning rate falls to zero over the last decay_steps steps.
+    :param encoder_rate: learning rate of the pretrained trunk relative to the rest.
+    :param prompt_rate: share of samples with prompts.
+    :param no_intrinsics_rate: share of samples that see the default pinhole (GRIN 5.4).
+    :param threads: torch threads per process; 0 leaves it to torch.
+    """
+
+    data: tuple[str, ...]
+    val: str
+    output: str
+    stages: tuple[Stage, ...]
+    model: GrinConfig = field(default_factory=GrinConfig)
+    init: str = 'imagenet'
+    learning_rate: float = 1e-3
+    encoder_rate: float = 0.3
+    weight_decay: float = 1e-2
+    warmup_steps: int = 300
+    decay_steps: int = 2000
+    clip_norm: float = 1.0
+    ema_decay: float = 0.999
+    max_prompts: int = 1000
+    prompt_rate: float = 0.5
+    no_intrinsics_rate: float = 0.1
+    seed: int = 0
+    threads: int = 1
+    num_workers: int = 0
+    val_frames: int = 128
+    log_every: int = 20
+    save_every: int = 200
+    eval_every: int = 500
+
+    @property
+    def steps(self) -> int:
+        """Return the length of the run in optimiser steps."""
+        return self.stages[-1].until
+
+    def stage_at(self, step: int) -> Stage:
+        """Return the stage that a step belongs to (the last one beyond the end)."""
+        return next((stage for stage in self.stages if step < stage.until), self.stages[-1])
+
+    def rate_at(self, step: int) -> float:
+        """Return the learning rate: linear warm-up, constant, linear decay at the end."""
+        warm = min(1.0, (step + 1) / max(1, self.warmup_steps))
+        cool = min(1.0, max(0.0, (self.steps - step) / max(1, self.decay_steps)))
+        return self.learning_rate * warm * cool
+
+
+def load_config(path: Path, overrides: Sequence[str] = ()) -> TrainConfig:
+    """
+    Read a YAML file and apply ``key=value`` overrides (values in YAML syntax).
+
+    :raises GrinError: when the file is missing or a key is unknown; names the nearest key.
+    """
+    try:
+        values = yaml.safe_load(Path(path).read_text())
+    except (OSError, yaml.YAMLError) as error:
+        raise GrinError(f'--config {path} cannot be read: {error}') from error
+    if not isinstance(values, dict):
+        raise GrinError(f'--config {path} holds no settings')
+    for override in overrides:
+        key, separator, value = override.partition('=')
+        if not separator:
+            raise GrinError(f'--set {override}: write key=value')
+        values[key] = yaml.safe_load(value)
+    return config_from_dict(values)
+
+
+def config_from_dict(values: dict[str, Any]) -> TrainConfig:
+    """Build a TrainConfig from plain values."""
+    known = [item.name for item in fields(TrainConfig)]
+    for key in values:
+        if key not in known:
+            near = difflib.get_close_matches(key, known, 1)
+            hint = f'; did you mean {near[0]}?' if near else ''
+            raise GrinError(f'unknown training setting "{key}"{hint} (known: {", ".join(known)})')
+    values = dict(values)
+    try:
+        values['data'] = tuple([values['data']] if isinstance(values['data'], str)
+                               else values['data'])
+        values['stages'] = tuple(
+            Stage(**{**stage, 'sizes': tuple((int(w), int(h)) for w, h in stage['sizes'])})
+            for stage in values['stages'])
+        values['model'] = GrinConfig.from_dict(values.get('model') or {})
+        config = TrainConfig(**values)
+    except (KeyError, TypeError, ValueError) as error:
+        raise GrinError(f'training config: {error}') from error
+    for stage in config.stages:
+        for width, height in stage.sizes:
+            if width % 32 or height % 32:
+                raise GrinError(f'stages: size {width}x{height} must be multiples of 32')
+    return config

@@ -1,0 +1,194 @@
+# Copyright 2026 The grin_ros Authors
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+#
+# SPDX-License-Identifier: Apache-2.0
+
+"""The training loop: shards in, checkpoints out; one command from a CPU to many machines."""
+
+from __future__ import annotations
+
+from pathlib import Path
+import time
+
+from accelerate import Accelerator
+from accelerate.utils import set_seed
+import numpy as np
+import torch
+from torch import Tensor
+from torch.optim.swa_utils import AveragedModel
+from torch.utils.data import ConcatDataset, DataLoader
+from torch.utils.tensorboard import SummaryWriter
+from tqdm import tqdm
+
+from grin_ros.bundle import find_bundle
+from grin_ros.data.shards import ShardDataset
+from grin_ros.errors import GrinError
+from grin_ros.model.encoder import load_imagenet_weights
+from grin_ros.model.grin import Grin
+from grin_ros.train import checkpoint as checkpoints
+from grin_ros.train.batches import StepBatches
+from grin_ros.train.checkpoint import Checkpoint
+from grin_ros.train.config import TrainConfig
+from grin_ros.train.loss import DiffusionLoss
+from grin_ros.train.validate import picture, validate
+
+
+def train(config: TrainConfig, resume: bool = True, minutes: float | None = None) -> Path:
+    """
+    Train until the last step of the schedule, or for some minutes.
+
+    :param resume: continue from the last checkpoint in config.output when there is one.
+    :param minutes: stop (with a checkpoint) after this time.
+    :returns: the checkpoint to export: the best on held-out worlds, or the last.
+    :raises GrinError: when there is no data.
+    """
+    if config.threads:
+        torch.set_num_threads(config.threads)
+    accelerator = Accelerator()
+    set_seed(config.seed)
+    samples, held_out = open_shards(config.data), open_shards((config.val,))
+    output = Path(config.output)
+    last = output / checkpoints.LAST
+    model = Grin(config.model)
+    average = AveragedModel(model, avg_fn=warm_average(config.ema_decay))
+    names = {parameter: name for name, parameter in model.named_parameters()}
+    optimizer = make_optimizer(model, config)
+    step, best = 0, float('inf')
+    if resume and last.exists():
+        saved = checkpoints.load(last)
+        if saved.config != config.model:
+            raise GrinError(f'{last} holds another model than the config: set another output, '
+                            'or start anew with --resume none')
+        model.load_state_dict(saved.model)
+        average.module.load_state_dict(saved.ema)
+        average.n_averaged.fill_(saved.step)
+        checkpoints.restore_optimizer(optimizer, saved.optimizer, names)
+        step, best = saved.step, float(saved.metrics.get('best_abs_rel', best))
+    else:
+        initialise(model, config)
+        average.module.load_state_dict(model.state_dict())
+    objective, optimizer = accelerator.prepare(DiffusionLoss(model), optimizer)
+    batches = DataLoader(StepBatches(samples, config, accelerator.process_index), batch_size=None,
+                         sampler=range(step, config.steps), num_workers=config.num_workers)
+    writer = SummaryWriter(output / 'tensorboard') if accelerator.is_main_process else None
+    progress = tqdm(total=config.steps, initial=step, desc='train', unit='step',
+                    disable=writer is None)
+    started, size = time.monotonic(), config.stage_at(step).sizes[0]
+
+    def save() -> None:
+        if writer is not None:
+            checkpoints.save(last, Checkpoint(
+                config.model, average.module.state_dict(), model.state_dict(),
+                checkpoints.optimizer_tensors(optimizer, names), step, {'best_abs_rel': best}))
+
+    for batch in batches:
+        rate = config.rate_at(step)
+        for group in optimizer.param_groups:
+            group['lr'] = rate * group['relative_rate']
+        model.train()
+        batch = {name: value.to(accelerator.device) for name, value in batch.items()}
+        seed = int(np.random.SeedSequence(
+            (config.seed, accelerator.process_index, step)).generate_state(1)[0])
+        parts = objective(batch, seed)
+        optimizer.zero_grad()
+        accelerator.backward(parts['loss'])
+        norm = accelerator.clip_grad_norm_(model.parameters(), config.clip_norm)
+        optimizer.step()
+        average.update_parameters(model)
+        step += 1
+        progress.update()
+        size = tuple(batch['image'].shape[2:0:-1])
+        if writer is not None and step % config.log_every == 0:
+            write_scalars(writer, parts | {'grad_norm': norm, 'rate': torch.tensor(rate)}, step)
+            progress.set_postfix(l1=f'{parts["l1"].item():.3f}', size='{}x{}'.format(*size))
+        finished = step == config.steps or (
+            minutes is not None and time.monotonic() - started > 60 * minutes)
+        if writer is not None and (step % config.eval_every == 0 or step == config.steps):
+            largest = max(config.stage_at(step - 1).sizes, key=lambda wh: wh[0] * wh[1])
+            figures = validate(average.module, held_out, largest, config.val_frames)
+            for name, value in figures.items():
+                writer.add_scalar(f'val/{name}', value, step)
+            writer.add_image('val/photo_predicted_true', picture(
+                average.module, held_out[step % len(held_out)], largest), step, dataformats='HWC')
+            tqdm.write(f'step {step} ' + ' '.join(
+                f'{name} {value:.3f}' for name, value in figures.items()))
+            if figures['abs_rel'] < best:
+                best = figures['abs_rel']
+                checkpoints.save(output / checkpoints.BEST, Checkpoint(
+                    config.model, average.module.state_dict(), {}, {}, step, figures))
+        if step % config.save_every == 0 or finished:
+            save()
+        if finished:
+            break
+    progress.close()
+    if writer is not None:
+        writer.close()
+    return output / checkpoints.BEST if (output / checkpoints.BEST).exists() else last
+
+
+def open_shards(folders: tuple[str, ...]) -> ConcatDataset:
+    """
+    Open the shards of several folders as one dataset.
+
+    :raises GrinError: when a folder has none; names the command that renders them.
+    """
+    datasets = []
+    for folder in folders:
+        dataset = ShardDataset(folder)
+        if len(dataset) == 0:
+            raise GrinError(f'{folder} holds no finished shards: render some with '
+                            f'grin scenes --out {folder} --frames 1000')
+        datasets.append(dataset)
+    return ConcatDataset(datasets)
+
+
+def initialise(model: Grin, config: TrainConfig) -> None:
+    """Start from ImageNet features, from the shipped bundle's weights, or from nothing."""
+    if config.init == 'imagenet':
+        load_imagenet_weights(model.encoder.trunk)
+    elif config.init == 'shipped':
+        saved = checkpoints.load(find_bundle() / 'weights.safetensors')
+        if saved.config != config.model:
+            raise GrinError('init: shipped needs the shipped model config; use init: imagenet')
+        model.load_state_dict(saved.ema)
+    elif config.init != 'none':
+        raise GrinError(f'init must be imagenet, shipped or none, not "{config.init}"')
+
+
+def make_optimizer(model: Grin, config: TrainConfig) -> torch.optim.AdamW:
+    """Build AdamW: weight decay on matrices only, a slower rate for the pretrained trunk."""
+    groups: dict[tuple[bool, bool], list[Tensor]] = {}
+    for name, parameter in model.named_parameters():
+        if parameter.requires_grad:
+            key = (name.startswith('encoder.trunk.'), parameter.ndim > 1 and name != 'latents')
+            groups.setdefault(key, []).append(parameter)
+    return torch.optim.AdamW([
+        {'params': parameters, 'relative_rate': config.encoder_rate if in_trunk else 1.0,
+         'weight_decay': config.weight_decay if is_matrix else 0.0}
+        for (in_trunk, is_matrix), parameters in groups.items()],
+        lr=config.learning_rate, betas=(0.9, 0.98), fused=True)
+
+
+def warm_average(decay: float):  # noqa: ANN201 - torch's own callback type is untyped
+    """Return an averaging rule whose memory grows with the run, up to the given decay."""
+    def update(averaged: Tensor, current: Tensor, count: Tensor) -> Tensor:
+        kept = min(decay, (1 + int(count)) / (10 + int(count)))
+        return averaged.lerp(current, 1 - kept)
+    return update
+
+
+def write_scalars(writer: SummaryWriter, parts: dict[str, Tensor], step: int) -> None:
+    """Log the parts of the loss."""
+    for name, value in parts.items():
+        writer.add_scalar(f'train/{name}', float(value), step)

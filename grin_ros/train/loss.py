@@ -1,0 +1,104 @@
+# Copyright 2026 The grin_ros Authors
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+#
+# SPDX-License-Identifier: Apache-2.0
+
+"""Diffusion loss: a batch of sparse labels in, one scalar and its parts out."""
+
+from __future__ import annotations
+
+
+import torch
+from torch import nn, Tensor
+
+from grin_ros.depth_codec import angular_pitch, X_SCALE
+from grin_ros.model.grin import Grin
+from grin_ros.sampler import gamma as gamma_at
+from grin_ros.train.batches import Batch
+
+FIRST_STEP_RATE = 1 / 3  # share of the batch trained at t = 1, the step every frame runs
+UNROLLED_RATE = 0.5  # share of the rest whose x_t comes from the model's own first answer
+PAIR_WEIGHT = 0.5
+SCALE_WEIGHT = 0.1
+
+
+class DiffusionLoss(nn.Module):
+    """Wraps the network, so that distributed training sees one forward call per step."""
+
+    def __init__(self, grin: Grin) -> None:
+        super().__init__()
+        self.grin = grin
+
+    def forward(self, batch: Batch, noise_seed: int) -> dict[str, Tensor]:
+        """
+        Return the loss and its parts, all in nats of range (0.1 is 10 %).
+
+        :param batch: from train.batches.collate.
+        :param noise_seed: seeds the times and the noise of this step.
+        """
+        grin, codec = self.grin, self.grin.config.codec
+        device = batch['range_m'].device
+        generator = torch.Generator().manual_seed(noise_seed)
+        alpha = angular_pitch(batch['rays'])[:, None]
+        mask = batch['mask']
+        x_0 = X_SCALE * codec.encode(batch['range_m'], alpha)  # (B, N)
+        noise = torch.randn(x_0.shape, generator=generator).to(device)
+        t, unrolled = sample_times(len(x_0), generator)
+        gamma = gamma_at(t).to(device)
+
+        local_2, local_4, global_ = grin.encode(batch['image'], batch['rays'])
+        maps = (batch['image'], batch['rays'], local_2, local_4)
+        conditioning = grin.condition(*maps, batch['pixels'])
+        prompt_p = codec.encode(batch['prompt_range_m'], alpha)
+        prompts = torch.stack([prompt_p, batch['prompt_sigma'].log()], -1)
+        known = (conditioning, mask, prompts, grin.condition(*maps, batch['prompt_pixels']),
+                 batch['prompt_mask'], global_)
+
+        clean = x_0
+        if unrolled.any():
+            # Step-unrolled: later steps meet the model's own answer, not the truth; without
+            # this they learn to copy x_0 out of x_t and freeze the first answer.
+            with torch.no_grad():
+                rows = tuple(part[unrolled] for part in known)
+                first, _ = grin.denoise(noise[unrolled], *rows, torch.zeros_like(gamma[unrolled]))
+            clean = x_0.clone()
+            clean[unrolled] = first
+        x_t = gamma.sqrt()[:, None] * clean + (1 - gamma).sqrt()[:, None] * noise
+        predicted, log_b = grin.denoise(x_t, *known, gamma)
+
+        nats = codec.nats_per_unit / X_SCALE
+        error = (predicted - x_0) * nats
+        partner = torch.randperm(x_0.shape[1], generator=generator).to(device)
+        pair_mask = mask & mask[:, partner]
+        absolute = masked_mean(error.abs(), mask)
+        pair = masked_mean((error - error[:, partner]).abs(), pair_mask)
+        residual = error.detach().abs()
+        likelihood = masked_mean(residual * (-log_b).exp() + log_b, mask)
+        loss = (absolute + PAIR_WEIGHT * pair + SCALE_WEIGHT * likelihood).mean()
+        first_step = (t == 1).to(device)
+        return {'loss': loss, 'l1': absolute.mean(), 'pair': pair.mean(),
+                'nll': likelihood.mean(),
+                'l1_first': absolute[first_step].mean() if first_step.any() else absolute.mean()}
+
+
+def sample_times(count: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+    """Return t (B,) in (0, 1], t = 1 for a third and denser towards 1, and who is unrolled."""
+    u = torch.rand(3, count, generator=generator)
+    t = torch.where(u[0] < FIRST_STEP_RATE, 1.0, u[1].sqrt().clamp(1e-3, 0.999))
+    return t, (t < 1) & (u[2] < UNROLLED_RATE)
+
+
+def masked_mean(values: Tensor, mask: Tensor) -> Tensor:
+    """Return the mean over tokens of (B, N) values where mask is True; 0 where none is."""
+    return (values * mask).sum(1) / mask.sum(1).clamp(min=1)
