@@ -30,18 +30,16 @@ from grin_ros import backends
 from grin_ros.backends import Backend
 from grin_ros.bundle import Bundle, load_bundle
 from grin_ros.camera import Camera
+from grin_ros.decode import Decoder
 from grin_ros.depth_codec import X_SCALE
 from grin_ros.errors import GrinError
-from grin_ros.noise import noise_at
 from grin_ros.preprocess import has_ray, View
 from grin_ros.prompts import Prompts
 from grin_ros.sampler import ddim_steps
-from grin_ros.upsample import Upsampler
 
 Array = NDArray[np.float32]
 
 MAX_SAMPLES = 64
-SKY_RANGE = 150.0  # [m] what lies beyond, or in the last 5 % of the codec's log range, is +Inf
 
 
 @dataclass(frozen=True)
@@ -84,7 +82,7 @@ class DepthEstimator:
                             f'{input_size}')
         self.bundle, self.backend, self.seed = bundle, backend, seed
         self.query_stride, self.input_size = query_stride, input_size
-        self._frames: dict[tuple, _Frame] = {}
+        self._decoders: dict[tuple, Decoder] = {}
 
     @classmethod
     def load(cls, bundle: str | os.PathLike[str] | None = None, backend: str = 'auto', *,
@@ -120,19 +118,20 @@ class DepthEstimator:
         """
         clock = _Clock()
         _check_image(image, camera)
-        steps = ddim_steps(num_inference_steps or self.bundle.default_steps)
+        steps = ddim_steps(self.bundle.default_steps if num_inference_steps is None
+                           else num_inference_steps)
         if not 1 <= num_samples <= MAX_SAMPLES:
             raise GrinError(f'num_samples must be 1 to {MAX_SAMPLES}, not {num_samples}')
-        frame = self._frame(camera or Camera.default_pinhole(image.shape[1], image.shape[0]),
-                            output_scale)
-        view = frame.view
+        decoder = self._decoder(camera or Camera.default_pinhole(image.shape[1], image.shape[0]),
+                                output_scale)
+        view = decoder.view
         tokens, token_mask = view.grid, view.grid_mask
         if pixels is not None:
             pixels = _check_pixels(pixels, image)
             tokens = view.to_network(pixels)
             token_mask = has_ray(view.rays, tokens)
         known = Prompts.of(prompts, view, self.bundle.codec)
-        noise = frame.noise(tokens, self.seed, num_samples, keep=pixels is None)
+        noise = decoder.noise(tokens, self.seed, num_samples, keep=pixels is None)
         small = view.image(image)
         clock.lap('preprocess')
 
@@ -152,11 +151,10 @@ class DepthEstimator:
         clock.lap('denoiser')
 
         p = np.median(x_0, axis=0) / X_SCALE  # (N,)
-        range_m = self.bundle.codec.decode(p, view.alpha).astype(np.float32)
         spread = self._spread(x_0, log_b, len(steps))
         depth, sigma, range_m = (
-            frame.decode_grid(range_m, spread, small) if pixels is None
-            else frame.decode_pixels(range_m, spread, pixels, token_mask))
+            decoder.grid(p, spread, small) if pixels is None
+            else decoder.pixels(p, spread, pixels, token_mask))
         clock.lap('decode')
         return DepthEstimate(depth, sigma, range_m, camera is not None, clock.timing())
 
@@ -167,60 +165,16 @@ class DepthEstimator:
         draws = x_0.std(0) / X_SCALE * self.bundle.codec.nats_per_unit
         return np.hypot(head, draws).astype(np.float32)
 
-    def _frame(self, camera: Camera, output_scale: int) -> _Frame:
+    def _decoder(self, camera: Camera, output_scale: int) -> Decoder:
         """Return what depends on the camera only, made once for each."""
         key = (camera.intrinsics.tobytes(), camera.width, camera.height, camera.distortion,
                camera.model, output_scale)
-        if key not in self._frames:
-            if len(self._frames) >= 4:
-                self._frames.pop(next(iter(self._frames)))
-            codec = self.bundle.codec
-            sky = codec.range_min * (codec.range_max / codec.range_min) ** 0.95
+        if key not in self._decoders:
+            if len(self._decoders) >= 4:
+                self._decoders.pop(next(iter(self._decoders)))
             view = View.of(camera, self.input_size, self.query_stride)
-            self._frames[key] = _Frame(view, self.query_stride, output_scale, min(sky, SKY_RANGE))
-        return self._frames[key]
-
-
-class _Frame:
-    """Turn token values into depth for one camera and one output grid."""
-
-    def __init__(self, view: View, stride: int, output_scale: int, sky: float) -> None:
-        camera = view.camera
-        if output_scale not in (1, 2, 4):
-            raise GrinError(f'output_scale must be 1, 2 or 4, not {output_scale}')
-        if min(camera.width, camera.height) < output_scale:
-            raise GrinError(f'image {camera.width}x{camera.height} is too small for output_scale '
-                            f'{output_scale}')
-        self.view, self._sky = view, sky
-        output = camera.scaled(camera.width // output_scale, camera.height // output_scale)
-        self._ray_z = _forward(output.rays()[..., 2])
-        self._upsampler = Upsampler(view.grid_size, stride, (output.width, output.height))
-        self._fill = _nearest_valid(view.grid_mask.reshape(view.grid_size[::-1]))
-        self._noise: tuple[tuple[int, int], Array] | None = None
-
-    def noise(self, tokens: Array, seed: int, num_samples: int, keep: bool) -> Array:
-        """Return x_T (K, N) of seeds seed, seed + 1, ...; the grid's is kept between frames."""
-        key = (seed, num_samples)
-        if keep and self._noise is not None and self._noise[0] == key:
-            return self._noise[1]
-        drawn = np.stack([noise_at(tokens, seed + k) for k in range(num_samples)])
-        if keep:
-            self._noise = key, drawn
-        return drawn
-
-    def decode_grid(self, range_m: Array, spread: Array,
-                    small: NDArray[np.uint8]) -> tuple[Array, Array, Array]:
-        """Return depth, sigma and range (H, W) from the query grid's range and spread."""
-        shape = self.view.grid_size[::-1]
-        inverse = (1 / range_m)[self._fill].reshape(shape)
-        inverse, relative = self._upsampler(inverse, spread[self._fill].reshape(shape), small)
-        return _along_z(np.reciprocal(inverse, out=inverse), relative, self._ray_z, self._sky)
-
-    def decode_pixels(self, range_m: Array, spread: Array, pixels: NDArray[np.float64],
-                      mask: NDArray[np.bool_]) -> tuple[Array, Array, Array]:
-        """Return depth, sigma and range (N,) of the asked pixels."""
-        ray_z = np.where(mask, _forward(self.view.camera.rays_at(pixels)[:, 2]), np.nan)
-        return _along_z(range_m, spread, ray_z.astype(np.float32), self._sky)
+            self._decoders[key] = Decoder(view, self.bundle.codec, output_scale)
+        return self._decoders[key]
 
 
 class _Clock:
@@ -238,33 +192,6 @@ class _Clock:
     def timing(self) -> dict[str, float]:
         """Return milliseconds per stage and in total."""
         return {**self._laps, 'total': (self._last - self._start) * 1e3}
-
-
-def _along_z(range_m: Array, spread: Array, ray_z: Array,
-             sky: float) -> tuple[Array, Array, Array]:
-    """Return z-depth, its sigma and the range; all +Inf beyond the sky's range."""
-    np.copyto(range_m, np.inf, where=range_m > sky)
-    depth = range_m * ray_z
-    range_m = np.where(np.isnan(ray_z), np.float32(np.nan), range_m)
-    return depth, depth * spread, range_m
-
-
-def _forward(ray_z: Array) -> Array:
-    """Return the z of rays, NaN where it is not in front of the camera: no depth there."""
-    return np.where(ray_z > 0, ray_z, np.float32(np.nan))
-
-
-def _nearest_valid(mask: NDArray[np.bool_]) -> NDArray[np.intp]:
-    """Return for each cell of a grid the flat index of the nearest cell where mask is True."""
-    if mask.all() or not mask.any():
-        return np.arange(mask.size)
-    import cv2
-
-    _, labels = cv2.distanceTransformWithLabels(
-        (~mask).astype(np.uint8), cv2.DIST_L2, 5, labelType=cv2.DIST_LABEL_PIXEL)
-    index_of_label = np.zeros(labels.max() + 1, np.intp)
-    index_of_label[labels[mask]] = np.flatnonzero(mask)
-    return index_of_label[labels.ravel()]
 
 
 def _repeat(array: NDArray, count: int) -> NDArray:

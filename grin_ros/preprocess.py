@@ -39,6 +39,7 @@ class View:
     :param network: the same camera at the network's input size.
     :param rays: (h, w, 3) float32 unit rays of the network's pixels; zeros where there is none.
     :param alpha: angular pitch [rad] of a network pixel at the centre.
+    :param stride: spacing [px] of the query grid.
     :param grid_size: (width, height) of the query grid.
     :param grid: (N, 2) float32 network pixels of the query grid, row by row.
     :param grid_mask: (N,) True where the grid pixel has a ray.
@@ -48,6 +49,7 @@ class View:
     network: Camera
     rays: NDArray[np.float32]
     alpha: float
+    stride: int
     grid_size: tuple[int, int]
     grid: NDArray[np.float32]
     grid_mask: NDArray[np.bool_]
@@ -64,7 +66,7 @@ class View:
         grid_size = network.width // stride, network.height // stride
         grid = query_grid(grid_size, stride)
         mask = has_ray(rays, grid)
-        return cls(camera, network, rays, alpha, grid_size, grid, mask)
+        return cls(camera, network, rays, alpha, stride, grid_size, grid, mask)
 
     def image(self, image: NDArray[np.uint8]) -> NDArray[np.uint8]:
         """Resize an image of this camera to the network's input."""

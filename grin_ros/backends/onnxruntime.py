@@ -46,6 +46,9 @@ class OnnxRuntimeBackend:
         options.intra_op_num_threads = threads
         options.inter_op_num_threads = 1
         options.log_severity_level = 3
+        # Spinning workers burn the cores that DDS and the camera driver need: on a busy 2-core
+        # machine they doubled the CPU time of a frame and slowed it down.
+        options.add_session_config_entry('session.intra_op.allow_spinning', '0')
         self._sessions = {}
         for graph in ('encoder', 'conditioner', 'denoiser'):
             path = bundle.file(f'{graph}.onnx')

@@ -1,0 +1,120 @@
+# Copyright 2026 The grin_ros Authors
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+#
+# SPDX-License-Identifier: Apache-2.0
+
+"""Decode: coded range at the asked pixels in; depth, sigma and range of the output grid out."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from grin_ros.depth_codec import DepthCodec
+from grin_ros.errors import GrinError
+from grin_ros.noise import noise_at
+from grin_ros.preprocess import View
+from grin_ros.upsample import Upsampler
+
+Array = NDArray[np.float32]
+
+SKY_RANGE = 150.0  # [m] what lies beyond, or in the last 5 % of the codec's log range, is +Inf
+
+
+class Decoder:
+    """
+    All that turns tokens into depth and does not change from frame to frame.
+
+    :param view: how the camera looks through the network.
+    :param codec: how the network's output codes range.
+    :param output_scale: the output grid is the image's divided by 1, 2 or 4.
+    """
+
+    def __init__(self, view: View, codec: DepthCodec, output_scale: int = 1) -> None:
+        """Precompute the output's rays and the interpolation."""
+        camera = view.camera
+        if output_scale not in (1, 2, 4):
+            raise GrinError(f'output_scale must be 1, 2 or 4, not {output_scale}')
+        if min(camera.width, camera.height) < output_scale:
+            raise GrinError(f'image {camera.width}x{camera.height} is too small for output_scale '
+                            f'{output_scale}')
+        self.view, self._codec = view, codec
+        sky = codec.range_min * (codec.range_max / codec.range_min) ** 0.95
+        self._sky = min(sky, SKY_RANGE)
+        output = camera.scaled(camera.width // output_scale, camera.height // output_scale)
+        self._ray_z = _forward(output.rays()[..., 2])
+        self._upsampler = Upsampler(view.grid_size, view.stride,
+                                    (output.width, output.height))
+        self._fill = _nearest_valid(view.grid_mask.reshape(view.grid_size[::-1]))
+        self._noise: tuple[tuple[int, int], Array] | None = None
+
+    def noise(self, tokens: Array, seed: int, num_samples: int, keep: bool) -> Array:
+        """Return x_T (K, N) of seeds seed, seed + 1, ...; the grid's is kept between frames."""
+        key = (seed, num_samples)
+        if keep and self._noise is not None and self._noise[0] == key:
+            return self._noise[1]
+        drawn = np.stack([noise_at(tokens, seed + k) for k in range(num_samples)])
+        if keep:
+            self._noise = key, drawn
+        return drawn
+
+    def grid(self, p: Array, spread: Array,
+             small: NDArray[np.uint8]) -> tuple[Array, Array, Array]:
+        """
+        Decode the query grid.
+
+        :param p: (N,) coded range of the grid's pixels.
+        :param spread: (N,) their relative sigma.
+        :param small: the network's image, which guides the interpolation.
+        :returns: depth, sigma and range, (H, W) each.
+        """
+        shape = self.view.grid_size[::-1]
+        inverse = (1 / self._range(p))[self._fill].reshape(shape)
+        inverse, relative = self._upsampler(inverse, spread[self._fill].reshape(shape), small)
+        return self._along_z(np.reciprocal(inverse, out=inverse), relative, self._ray_z)
+
+    def pixels(self, p: Array, spread: Array, pixels: NDArray[np.float64],
+               mask: NDArray[np.bool_]) -> tuple[Array, Array, Array]:
+        """Return depth, sigma and range (N,) of pixels (N, 2) of the image."""
+        ray_z = _forward(self.view.camera.rays_at(pixels)[:, 2])
+        return self._along_z(self._range(p), spread, np.where(mask, ray_z, np.float32(np.nan)))
+
+    def _range(self, p: Array) -> Array:
+        """Return the range [m] of coded values."""
+        return self._codec.decode(p, self.view.alpha).astype(np.float32)
+
+    def _along_z(self, range_m: Array, spread: Array,
+                 ray_z: Array) -> tuple[Array, Array, Array]:
+        """Return z-depth, its sigma and the range; +Inf in the sky, NaN without a ray."""
+        np.copyto(range_m, np.inf, where=range_m > self._sky)
+        np.copyto(range_m, np.nan, where=np.isnan(ray_z))
+        depth = range_m * ray_z
+        return depth, depth * spread, range_m
+
+
+def _forward(ray_z: Array) -> Array:
+    """Return the z of rays, NaN where it is not in front of the camera: no depth there."""
+    return np.where(ray_z > 0, ray_z, np.float32(np.nan))
+
+
+def _nearest_valid(mask: NDArray[np.bool_]) -> NDArray[np.intp]:
+    """Return for each cell of a grid the flat index of the nearest cell where mask is True."""
+    if mask.all() or not mask.any():
+        return np.arange(mask.size)
+    _, labels = cv2.distanceTransformWithLabels(
+        (~mask).astype(np.uint8), cv2.DIST_L2, 5, labelType=cv2.DIST_LABEL_PIXEL)
+    index_of_label = np.zeros(labels.max() + 1, np.intp)
+    index_of_label[labels[mask]] = np.flatnonzero(mask)
+    return index_of_label[labels.ravel()]
