@@ -1,0 +1,124 @@
+# Copyright 2026 The grin_ros Authors
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+#
+# SPDX-License-Identifier: Apache-2.0
+
+"""Diagnostics: what happens to every frame in; counters, latencies and /diagnostics out."""
+
+from __future__ import annotations
+
+from collections import Counter, deque
+from collections.abc import Mapping
+import threading
+import time
+from typing import Any
+
+import numpy as np
+
+from grin_ros.errors import require
+
+WINDOW = 200  # frames that latencies and rate look back on
+LEVELS = {'ok': b'\x00', 'warn': b'\x01', 'error': b'\x02'}
+
+
+class Statistics:
+    """Counters that any thread may raise: received = answered + dropped + in flight."""
+
+    def __init__(self) -> None:
+        """Start at zero."""
+        self._lock = threading.Lock()
+        self.facts: dict[str, str] = {}  # backend, bundle, camera, ...; set by whoever knows
+        self.received = self.answered = self.lost = 0
+        self.dropped: Counter[str] = Counter()
+        self.problem, self.problem_time = '', -np.inf
+        self._answers: deque[float] = deque(maxlen=WINDOW)
+        self._latencies: dict[str, deque[float]] = {}
+
+    def reset(self) -> None:
+        """Forget latencies and the last problem; the counters go on counting."""
+        with self._lock:
+            self.problem, self.problem_time = '', -np.inf
+            self._latencies.clear()
+
+    def receive(self) -> None:
+        """Count an image that arrived."""
+        with self._lock:
+            self.received += 1
+
+    def lose(self, count: int) -> None:
+        """Count images that DDS lost on the way."""
+        with self._lock:
+            self.lost += count
+
+    def drop(self, cause: str) -> None:
+        """Count an image that gets no answer."""
+        with self._lock:
+            self.dropped[cause] += 1
+
+    def answer(self, latencies_ms: Mapping[str, float]) -> None:
+        """Count an image that was answered, with the milliseconds of each stage."""
+        with self._lock:
+            self.answered += 1
+            self._answers.append(time.monotonic())
+            for stage, value in latencies_ms.items():
+                self._latencies.setdefault(stage, deque(maxlen=WINDOW)).append(value)
+
+    def complain(self, problem: str) -> None:
+        """Remember what went wrong last."""
+        with self._lock:
+            self.problem, self.problem_time = problem, time.monotonic()
+
+    def values(self) -> dict[str, str]:
+        """Return everything as text, for /diagnostics."""
+        now = time.monotonic()
+        with self._lock:
+            recent = [moment for moment in self._answers if now - moment < 5.0]
+            dropped = sum(self.dropped.values())
+            result = dict(self.facts)
+            result |= {
+                'rate_hz': f'{len(recent) / 5.0:.1f}',
+                'received': str(self.received),
+                'answered': str(self.answered),
+                'dropped': str(dropped),
+                'in_flight': str(self.received - self.answered - dropped),
+                'lost_in_dds': str(self.lost)}
+            result |= {f'dropped_{cause}': str(n) for cause, n in sorted(self.dropped.items())}
+            for stage, window in self._latencies.items():
+                p50, p99 = np.percentile(window, (50, 99))
+                result[f'latency_{stage}_ms'] = f'p50 {p50:.1f}, p99 {p99:.1f}'
+            result['last_problem'] = self.problem
+        return result
+
+    def to_msg(self, name: str, state: str, stamp: Any) -> Any:
+        """
+        Return a DiagnosticArray with one status.
+
+        :param name: full name of the node.
+        :param state: label of the lifecycle state.
+        :param stamp: builtin_interfaces/Time of now.
+        """
+        msgs = require('diagnostic_msgs.msg', 'ros')
+        values = self.values() | {'state': state}
+        level, message = 'ok', f'{state}, {values["rate_hz"]} Hz'
+        if time.monotonic() - self.problem_time < 5.0:
+            level, message = 'error', self.problem
+        elif state != 'active':
+            level = 'warn'
+        status = msgs.DiagnosticStatus(
+            name=f'{name.strip("/")}: depth', hardware_id=name, level=LEVELS[level],
+            message=message, values=[msgs.KeyValue(key=key, value=value)
+                                     for key, value in values.items()])
+        result = msgs.DiagnosticArray(status=[status])
+        result.header.stamp = stamp
+        return result

@@ -1,0 +1,162 @@
+# Copyright 2026 The grin_ros Authors
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+#
+# SPDX-License-Identifier: Apache-2.0
+
+"""Intake: an image message and the camera_info that belongs to it in; RGB and Camera out."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from dataclasses import dataclass
+import threading
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from grin_ros.camera import Camera
+from grin_ros.errors import GrinError
+from grin_ros.messages import image_from_compressed, image_from_msg
+
+REMEMBERED = 64  # camera_info messages, to find the one with the stamp of the image
+PATIENCE = 0.1  # [s] an image waits for its camera_info, which is often sent just after it
+
+
+class Rejected(GrinError):
+    """A frame that cannot be answered; ``cause`` is its counter in /diagnostics."""
+
+    def __init__(self, cause: str, message: str) -> None:
+        """Keep the cause beside the sentence for the user."""
+        super().__init__(message)
+        self.cause = cause
+
+
+@dataclass(frozen=True)
+class Frame:
+    """
+    One image and its camera.
+
+    :param image: (H, W, 3) uint8 RGB.
+    :param camera: camera of the image; None when there is none and none is required.
+    :param info: the CameraInfo it came from, None without.
+    """
+
+    header: Any
+    image: NDArray[np.uint8]
+    camera: Camera | None
+    info: Any | None
+
+
+@dataclass(frozen=True)
+class _Calibration:
+    info: Any
+    camera: Camera | None
+    problem: str
+
+
+class CameraInfos:
+    """
+    The latest camera_info messages, turned into cameras once per calibration.
+
+    :param rectified: how images relate to K, D and P (see Camera.from_camera_info).
+    :param required: False to go on without a camera when there is no usable one.
+    """
+
+    def __init__(self, topic: str, rectified: bool, required: bool) -> None:
+        """Start without any camera_info."""
+        self.topic, self.rectified, self.required = topic, rectified, required
+        self.received = 0
+        self._changed = threading.Condition()
+        self._key: tuple[Any, ...] = ()
+        self._latest: _Calibration | None = None
+        self._by_stamp: OrderedDict[tuple[int, int], _Calibration] = OrderedDict()
+
+    def put(self, msg: Any) -> None:
+        """Take a sensor_msgs/CameraInfo."""
+        roi = msg.roi
+        key = (msg.width, msg.height, msg.distortion_model, tuple(msg.d), tuple(msg.k),
+               tuple(msg.p), tuple(msg.r), msg.binning_x, msg.binning_y, roi.x_offset,
+               roi.y_offset, roi.width, roi.height)
+        # repr: NaN differs from itself, and would look like a new calibration every time.
+        key = (repr(key),)
+        with self._changed:
+            self.received += 1
+            if self._latest is None or key != self._key:
+                self._key, self._latest = key, self._calibration(msg)
+            self._by_stamp[msg.header.stamp.sec, msg.header.stamp.nanosec] = self._latest
+            while len(self._by_stamp) > REMEMBERED:
+                self._by_stamp.popitem(last=False)
+            self._changed.notify_all()
+
+    def _calibration(self, msg: Any) -> _Calibration:
+        """Read a calibration that was not seen before."""
+        try:
+            if not np.isfinite(np.asarray(msg.p, np.float64)).all():
+                raise GrinError(f'camera_info has a P that is not finite: {list(msg.p)}')
+            return _Calibration(msg, Camera.from_camera_info(msg, self.rectified), '')
+        except GrinError as error:
+            return _Calibration(msg, None, str(error))
+
+    def find(self, stamp: Any, width: int, height: int) -> _Calibration | None:
+        """
+        Return the calibration of an image, waiting a moment for one that fits.
+
+        :raises Rejected: when there is none that fits and one is required.
+        """
+        def look() -> _Calibration | None:
+            return self._by_stamp.get((stamp.sec, stamp.nanosec), self._latest)
+
+        def fits() -> bool:
+            camera = found.camera if (found := look()) else None
+            return camera is not None and (camera.width, camera.height) == (width, height)
+
+        with self._changed:
+            if self._changed.wait_for(fits, PATIENCE if self.required else 0.0):
+                return look()
+            found = look()
+        if not self.required:
+            return None
+        if found is None:
+            raise Rejected('no_camera_info', f'no camera_info on {self.topic} yet: set '
+                           'camera_info_topic, or require_camera_info: false for depth without '
+                           'metric scale')
+        if found.camera is None:
+            raise Rejected('bad_camera_info', f'{self.topic}: {found.problem}')
+        raise Rejected('camera_info_size', f'the image is {width}x{height}, but {self.topic} '
+                       f'describes {found.camera.width}x{found.camera.height}: publish the '
+                       'camera_info of this image (with its binning and roi), or resize neither')
+
+    def forget(self) -> None:
+        """Drop every calibration, so that the next camera_info counts as new."""
+        with self._changed:
+            self._key, self._latest = (), None
+            self._by_stamp.clear()
+
+
+def read_frame(msg: Any, compressed: bool, infos: CameraInfos, topic: str) -> Frame:
+    """
+    Decode an image message and find its camera.
+
+    :raises Rejected: with a sentence that names the topic and the remedy.
+    """
+    try:
+        image = image_from_compressed(msg) if compressed else image_from_msg(msg)
+    except GrinError as error:
+        raise Rejected('bad_image', f'{topic}: {error}') from error
+    height, width = image.shape[:2]
+    found = infos.find(msg.header.stamp, width, height)
+    if found is None:
+        return Frame(msg.header, image, None, None)
+    return Frame(msg.header, image, found.camera, found.info)

@@ -1,0 +1,97 @@
+# Copyright 2026 The grin_ros Authors
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+#
+# SPDX-License-Identifier: Apache-2.0
+
+"""QoS: what a subscription asks for follows what its publishers offer; overrides win."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from rclpy.event_handler import SubscriptionEventCallbacks
+from rclpy.node import Node
+from rclpy.qos import HistoryPolicy, QoSPolicyKind, QoSProfile, ReliabilityPolicy
+from rclpy.qos_overriding_options import QoSOverridingOptions
+
+
+def output_qos() -> dict[str, Any]:
+    """
+    Return QoS arguments of a publisher: reliable, the last two kept, overridable.
+
+    Reliable, since Fast DDS with its defaults loses nearly every best-effort message of image
+    size between two processes; a best-effort subscriber matches it too.
+    """
+    profile = QoSProfile(depth=2, history=HistoryPolicy.KEEP_LAST,
+                         reliability=ReliabilityPolicy.RELIABLE)
+    return {'qos_profile': profile,
+            'qos_overriding_options': QoSOverridingOptions.with_default_policies()}
+
+
+class MatchedSubscription:
+    """
+    A subscription that is reliable when every publisher is, else best effort.
+
+    :param topic: name as in the code; remapping applies.
+    :param on_lost: called with the number of messages that DDS reports as lost.
+    """
+
+    def __init__(self, node: Node, msg_type: Any, topic: str, callback: Callable[[Any], None],
+                 on_lost: Callable[[int], None]) -> None:
+        """Subscribe; call match() now and then."""
+        self._node, self._msg_type, self._topic = node, msg_type, topic
+        self._callback, self._on_lost = callback, on_lost
+        self._subscription: Any = None
+        self.name = node.resolve_topic_name(topic)
+        self.reliability = ReliabilityPolicy.BEST_EFFORT
+        self.match()
+
+    def match(self) -> None:
+        """Look at the publishers and subscribe again if they changed their offer."""
+        offers = [info.qos_profile.reliability
+                  for info in self._node.get_publishers_info_by_topic(self._topic)]
+        reliable = bool(offers) and all(each == ReliabilityPolicy.RELIABLE for each in offers)
+        wanted = ReliabilityPolicy.RELIABLE if reliable else ReliabilityPolicy.BEST_EFFORT
+        if self._subscription is not None:
+            # Publishers that went away offer nothing: whoever comes next decides.
+            if not offers or wanted == self.reliability or self._fixed():
+                return
+            self.close()
+        self.reliability = wanted
+        policies = [QoSPolicyKind.HISTORY, QoSPolicyKind.DEPTH]
+        if self._fixed():
+            policies.append(QoSPolicyKind.RELIABILITY)
+        self._subscription = self._node.create_subscription(
+            self._msg_type, self._topic, self._callback,
+            QoSProfile(depth=5, history=HistoryPolicy.KEEP_LAST, reliability=wanted),
+            qos_overriding_options=QoSOverridingOptions(policies),
+            event_callbacks=SubscriptionEventCallbacks(
+                message_lost=lambda info: self._on_lost(info.total_count_change)))
+
+    def _fixed(self) -> bool:
+        """Return True when the user set the reliability with qos_overrides."""
+        name = f'qos_overrides.{self.name}.subscription.reliability'
+        return name in self._node._parameter_overrides
+
+    def publishers(self) -> list[str]:
+        """Return the nodes that publish on the topic."""
+        return sorted(f'{info.node_namespace.rstrip("/")}/{info.node_name}'
+                      for info in self._node.get_publishers_info_by_topic(self._topic))
+
+    def close(self) -> None:
+        """Unsubscribe."""
+        if self._subscription is not None:
+            self._node.destroy_subscription(self._subscription)
+            self._subscription = None
