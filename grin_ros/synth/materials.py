@@ -18,10 +18,13 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+BANK = 12  # different noises of one kind; shifted and mirrored they look like many more
 SIZE = 128  # px of every texture; textures repeat without a seam
 KINDS = ('clouds', 'tile', 'plank', 'stripe', 'check', 'brick', 'carpet', 'camouflage', 'speckle')
 
@@ -35,13 +38,23 @@ def fbm(rng: np.random.Generator, size: int = SIZE, exponent: float | None = Non
     :param stretch: above 1 the noise is drawn out along the rows.
     """
     exponent = rng.uniform(0.8, 2.2) if exponent is None else exponent
+    noise = _noise_bank(size, round(exponent, 1), stretch)[rng.integers(BANK)]
+    # A shift and a mirror image make another noise out of one that is there already.
+    noise = np.roll(noise, rng.integers(0, size, 2), (0, 1))
+    return noise[::int(rng.choice([-1, 1])), ::int(rng.choice([-1, 1]))]
+
+
+@lru_cache(maxsize=None)
+def _noise_bank(size: int, exponent: float, stretch: float) -> NDArray[np.float32]:
+    """Return BANK noises; Fourier transforms were a fifth of the time of a world."""
+    rng = np.random.default_rng((size, round(10 * exponent), round(10 * stretch)))
     frequency = np.fft.fftfreq(size)
     radius = np.hypot(*np.meshgrid(frequency * stretch, frequency))
     radius[0, 0] = 1
-    spectrum = np.exp(2j * np.pi * rng.random((size, size))) / radius ** exponent
-    noise = np.fft.ifft2(spectrum).real
-    noise -= noise.mean()
-    return (noise / noise.std()).astype(np.float32)
+    phases = np.exp(2j * np.pi * rng.random((BANK, size, size)))
+    noise = np.fft.ifft2(phases / radius ** exponent).real
+    noise -= noise.mean((1, 2), keepdims=True)
+    return (noise / noise.std((1, 2), keepdims=True)).astype(np.float32)
 
 
 def color(rng: np.random.Generator, value: tuple[float, float] = (0.15, 0.9),

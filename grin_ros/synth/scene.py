@@ -85,15 +85,35 @@ class Scene:
     """
     A world that rays can be cast into; y up, right-handed, metres.
 
+    :param tree: embree.RayTree over the faces of the tables.
     :param ambient: linear RGB of the light that has bounced many times.
     :param haze_m: distance at which air has swallowed 63 % of a colour; 0 for no haze.
     """
 
     tables: Tables
-    embree: Any
+    tree: Any
     ambient: NDArray[np.float32]
     sky: Sky | None
     haze_m: float
+
+
+def _unit_cube() -> tuple[NDArray, NDArray, NDArray]:
+    """Return (12, 3, 3) triangles, their (12, 3, 2) uvs and the (12, 2) axes u and v run along."""
+    triangles, uvs, edges = [], [], []
+    square = np.array([(0, 0), (1, 0), (1, 1), (0, 1)], np.float64)
+    for axis, u_axis, v_axis in ((0, 2, 1), (1, 0, 2), (2, 0, 1)):  # v runs upwards on walls
+        for side in (-0.5, 0.5):
+            corners = np.zeros((4, 3))
+            corners[:, axis] = side
+            corners[:, [u_axis, v_axis]] = square - 0.5
+            for half in ([0, 1, 2], [0, 2, 3]):
+                triangles.append(corners[half])
+                uvs.append(square[half])
+                edges.append((u_axis, v_axis))
+    return np.array(triangles), np.array(uvs), np.array(edges)
+
+
+CUBE, CUBE_UVS, CUBE_EDGES = _unit_cube()
 
 
 class SceneBuilder:
@@ -112,7 +132,7 @@ class SceneBuilder:
         self._offsets: list[list[int]] = []
         self._sizes: list[list[tuple[int, int]]] = []
         self._texels: list[NDArray] = []
-        self._texel_count = 0
+        self._texel_count = self._face_count = 0
         self._looks: list[tuple[float, float, float]] = []
         self._tints: list[ArrayLike] = []
 
@@ -154,6 +174,7 @@ class SceneBuilder:
         """Add (n, 3, 3) triangles with (n, 3, 2) uvs and one material or n of them."""
         triangles = np.asarray(triangles, np.float32)
         self._triangles.append(triangles)
+        self._face_count += len(triangles)
         self._uvs.append(np.asarray(uvs, np.float32))
         self._face_materials.append(
             np.broadcast_to(np.asarray(face_materials, np.int32), len(triangles)))
@@ -171,16 +192,9 @@ class SceneBuilder:
     def box(self, center: ArrayLike, size: ArrayLike, material: int, texture_m: float = 1.0,
             yaw: float = 0.0) -> None:
         """Add a box turned about the vertical; texture_m is the real size of the texture [m]."""
-        center, size, turn = np.asarray(center), np.asarray(size), rotation_y(yaw)
-        for axis in range(3):
-            # The second edge is the vertical one wherever there is a vertical one.
-            first, second = ((1, 2), (0, 2), (0, 1))[axis]
-            first, second = (second, first) if first == 1 else (first, second)
-            for side in (-0.5, 0.5):
-                out, a, b = np.zeros(3), np.zeros(3), np.zeros(3)
-                out[axis], a[first], b[second] = side * size[axis], size[first], size[second]
-                self.quad(center + turn @ (out - a / 2 - b / 2), turn @ a, turn @ b, material,
-                          (size[first] / texture_m, size[second] / texture_m))
+        size = np.asarray(size, np.float64)
+        corners = (CUBE * size) @ rotation_y(yaw).T + np.asarray(center)
+        self.add(corners, CUBE_UVS * (size[CUBE_EDGES] / texture_m)[:, None], material)
 
     def model(self, model: Model, position: ArrayLike, yaw: float, scale: float = 1.0,
               recolor: float = 0.4) -> None:
@@ -209,12 +223,10 @@ class SceneBuilder:
     @property
     def face_count(self) -> int:
         """Return the number of triangles so far."""
-        return sum(len(part) for part in self._triangles)
+        return self._face_count
 
     def build(self) -> Scene:
         """Make the arrays and the ray-casting tree."""
-        embree_scene = require('embreex.rtcore_scene', 'train').EmbreeScene()
-        mesh = require('embreex.mesh_construction', 'train').TriangleMesh
         triangles = np.concatenate(self._triangles)
         normals = np.cross(triangles[:, 1] - triangles[:, 0], triangles[:, 2] - triangles[:, 0])
         area = np.linalg.norm(normals, axis=1)
@@ -237,8 +249,8 @@ class SceneBuilder:
             light_edges=_rows([(light.edge_a, light.edge_b) for light in self.lights], 2),
             light_powers=_rows([light.power for light in self.lights]),
             light_is_sun=np.array([light.is_sun for light in self.lights], bool))
-        mesh(embree_scene, triangles)
-        return Scene(tables, embree_scene, np.asarray(self.ambient, np.float32), self.sky,
+        tree = require('grin_ros.synth.embree', 'train').RayTree(triangles)
+        return Scene(tables, tree, np.asarray(self.ambient, np.float32), self.sky,
                      self.haze_m)
 
 
