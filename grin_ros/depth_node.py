@@ -86,7 +86,9 @@ class DepthNode(LifecycleNode):
             return self._refuse(problem)
         self._statistics.facts['image_is'] = self._topics.rule
         self._statistics.complain('')
-        self.get_logger().info(f'images on {self._topics.name} are {self._topics.rule}')
+        facts = self._statistics.facts
+        self.get_logger().info(f'bundle {facts["bundle"]} on {facts["backend"]}; images on '
+                               f'{self._topics.name} are {self._topics.rule}')
         return super().on_configure(state)
 
     def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:

@@ -1,0 +1,96 @@
+# Copyright 2026 The grin_ros Authors
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+#
+# SPDX-License-Identifier: Apache-2.0
+
+"""Start the depth node on a camera's topics; see README for a table of the arguments."""
+
+import os
+
+from ament_index_python.packages import get_package_share_directory
+from launch import LaunchContext, LaunchDescription, LaunchDescriptionEntity
+from launch.actions import DeclareLaunchArgument, OpaqueFunction
+from launch.conditions import IfCondition
+from launch.substitutions import LaunchConfiguration
+from launch_ros.actions import LifecycleNode, Node
+from launch_ros.parameter_descriptions import ParameterValue
+
+SHARE = get_package_share_directory('grin_ros')
+PROFILE_VARIABLES = ('FASTDDS_DEFAULT_PROFILES_FILE', 'FASTRTPS_DEFAULT_PROFILES_FILE')
+OUTPUTS = ('depth', 'camera_info', 'points', 'sigma', 'depth_color')
+# Left empty these do not touch what params_file says.
+OPTIONAL = {'backend': str, 'use_sim_time': bool, 'autostart': bool}
+
+ARGUMENTS = [
+    DeclareLaunchArgument(
+        'image_topic', default_value='/camera/image_raw',
+        description='image to listen to; with image_transport: compressed its /compressed'),
+    DeclareLaunchArgument(
+        'camera_info_topic', default_value='/camera/camera_info',
+        description='calibration of the image'),
+    DeclareLaunchArgument(
+        'params_file', default_value=os.path.join(SHARE, 'config', 'depth.param.yaml'),
+        description='YAML file with parameters'),
+    DeclareLaunchArgument(
+        'namespace', default_value='grin',
+        description='namespace of the node and its topics'),
+    DeclareLaunchArgument(
+        'backend', default_value='', choices=['', 'auto', 'tensorrt', 'onnxruntime', 'torch'],
+        description='library that runs the model; empty: as in params_file'),
+    DeclareLaunchArgument(
+        'rviz', default_value='false', choices=['true', 'false'],
+        description='start rviz2 too; set its Fixed Frame to the camera\'s'),
+    DeclareLaunchArgument(
+        'use_sim_time', default_value='', choices=['', 'true', 'false'],
+        description='take the time from /clock; empty: as in params_file'),
+    DeclareLaunchArgument(
+        'log_level', default_value='info', choices=['debug', 'info', 'warn', 'error', 'fatal'],
+        description='least severe log messages shown'),
+    DeclareLaunchArgument(
+        'autostart', default_value='', choices=['', 'true', 'false'],
+        description='configure and activate at start; empty: as in params_file'),
+]
+
+
+def start(context: LaunchContext) -> list[LaunchDescriptionEntity]:
+    """Start the node, and rviz2 when asked."""
+    namespace = LaunchConfiguration('namespace').perform(context).strip('/')
+    given = {name: ParameterValue(LaunchConfiguration(name), value_type=kind)
+             for name, kind in OPTIONAL.items() if LaunchConfiguration(name).perform(context)}
+    # Best-effort images between two processes need more shared memory than Fast DDS takes by
+    # itself. A profile that the user has set stays.
+    environment = {}
+    if not any(variable in os.environ for variable in PROFILE_VARIABLES):
+        profile = os.path.join(SHARE, 'config', 'fastdds_shm.xml')
+        environment = dict.fromkeys(PROFILE_VARIABLES, profile)
+    return [
+        LifecycleNode(
+            package='grin_ros', executable='depth_node', name='grin_depth', namespace=namespace,
+            output='screen', additional_env=environment,
+            parameters=[LaunchConfiguration('params_file'), given],
+            remappings=[('image', LaunchConfiguration('image_topic')),
+                        ('camera_info', LaunchConfiguration('camera_info_topic'))],
+            arguments=['--ros-args', '--log-level', LaunchConfiguration('log_level')]),
+        Node(
+            package='rviz2', executable='rviz2', output='screen', additional_env=environment,
+            arguments=['-d', os.path.join(SHARE, 'config', 'depth.rviz')],
+            remappings=[(f'/grin/{topic}', f'/{namespace}/{topic}'.replace('//', '/'))
+                        for topic in OUTPUTS],
+            condition=IfCondition(LaunchConfiguration('rviz'))),
+    ]
+
+
+def generate_launch_description() -> LaunchDescription:
+    """Return the arguments and what they start."""
+    return LaunchDescription([*ARGUMENTS, OpaqueFunction(function=start)])
