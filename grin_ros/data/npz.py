@@ -1,0 +1,81 @@
+# Copyright 2026 The grin_ros Authors
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+#
+# SPDX-License-Identifier: Apache-2.0
+
+"""Folders of .npz frames: rgb, depth (z) and K in; Samples out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+import zipfile
+
+import numpy as np
+
+from grin_ros.camera import Camera
+from grin_ros.data.sample import Sample
+from grin_ros.errors import GrinError
+
+DRIVING = ('kitti', 'nusc')  # file names that start so are scored up to 80 m
+
+
+class NpzFolder:
+    """
+    Frames as files NAME.npz with rgb (H, W, 3) uint8, depth (H, W) z [m], K (3, 3), source.
+
+    :param folder: read in the order of the file names.
+    :raises GrinError: when there are no frames in it.
+    """
+
+    def __init__(self, folder: str | Path) -> None:
+        """List the files; each is read when asked for."""
+        self.paths = sorted(Path(folder).expanduser().glob('*.npz'))
+        if not self.paths:
+            raise GrinError(f'there are no .npz frames in {folder}: give a folder of NAME.npz '
+                            'files with rgb, depth and K')
+
+    def __len__(self) -> int:
+        """Return the number of frames."""
+        return len(self.paths)
+
+    def __getitem__(self, index: int) -> Sample:
+        """Read one frame."""
+        return read_npz(self.paths[index])
+
+    def __iter__(self) -> Iterator[Sample]:
+        """Read the frames in turn."""
+        return map(read_npz, self.paths)
+
+
+def read_npz(path: Path) -> Sample:
+    """
+    Read one frame; range = z / ray_z, NaN where z is not positive.
+
+    :raises GrinError: naming the file that is no such frame.
+    """
+    try:
+        with np.load(path, allow_pickle=False) as frame:
+            rgb, z, k = frame['rgb'], frame['depth'].astype(np.float32), frame['K']
+            source = str(frame['source']) if 'source' in frame else path.stem
+    except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
+        raise GrinError(f'{path} is no frame with rgb, depth and K: {error}') from error
+    if rgb.ndim != 3 or rgb.shape[2] != 3 or rgb.dtype != np.uint8 or z.shape != rgb.shape[:2]:
+        raise GrinError(f'{path}: rgb must be (H, W, 3) uint8 and depth (H, W), '
+                        f'not {rgb.shape} {rgb.dtype} and {z.shape}')
+    camera = Camera(k, rgb.shape[1], rgb.shape[0])
+    range_m = np.where(z > 0, z, np.float32(np.nan)) / camera.rays()[..., 2]
+    kind = 'driving' if path.stem.startswith(DRIVING) else 'indoor'
+    return Sample(rgb, range_m.astype(np.float32), camera,
+                  {'name': path.stem, 'source': source, 'kind': kind})
