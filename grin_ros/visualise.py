@@ -30,7 +30,7 @@ NO_ANSWER = (40, 40, 40)  # grey of NaN and -Inf
 SKY = (255, 255, 255)  # of +Inf
 BACKGROUND = (24, 24, 24)
 MAX_SIGMA = 0.5  # relative; the end of the sigma picture's scale
-TICKS = (0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50, 100, 200)  # [m]
+TICKS = (0.1, 0.2, 0.3, 0.5, 0.7, 1, 1.5, 2, 3, 5, 7, 10, 15, 20, 30, 50, 70, 100, 200)  # [m]
 
 
 def limits(*depths: NDArray) -> tuple[float, float]:
@@ -109,11 +109,12 @@ def cloud_view(points: ArrayLike, colours: NDArray[np.uint8], size: tuple[int, i
     turned = (points - middle) @ (tilt @ turn).T
     reach = np.percentile(np.linalg.norm(turned, axis=1), 95)
     turned[:, 2] += 2.2 * reach
-    focal = 0.5 * min(size) * 2.2 * 0.9
     in_front = turned[:, 2] > 0.3 * reach
     turned, colours = turned[in_front], colours[in_front]
-    u = np.round(focal * turned[:, 0] / turned[:, 2] + width / 2).astype(int)
-    v = np.round(focal * turned[:, 1] / turned[:, 2] + height / 2).astype(int)
+    flat = turned[:, :2] / turned[:, 2:]
+    low, high = np.percentile(flat, (1, 99), axis=0)
+    focal = 0.9 * np.min(np.array(size) / np.maximum(high - low, 1e-6))
+    u, v = np.round((flat - (low + high) / 2) * focal + np.array(size) / 2).astype(int).T
     order = np.argsort(-turned[:, 2], kind='stable')  # painter's algorithm
     u, v, colours = u[order], v[order], colours[order]
     # Each point is 2 x 2 pixels; repeating keeps the order from far to near.
@@ -188,7 +189,7 @@ def _resize(picture: Image, size: tuple[int, int]) -> Image:
 
 
 def _text(picture: Image, text: str, at: tuple[int, int]) -> None:
-    """Write white text with a dark rim, readable on anything."""
-    for colour, thickness in ((0, 0, 0), 3), ((255, 255, 255), 1):
-        cv2.putText(picture, text, at, cv2.FONT_HERSHEY_SIMPLEX, 0.42, colour, thickness,
-                    cv2.LINE_AA)
+    """Write white text with a dark shadow, readable on anything."""
+    for colour, shift in ((0, 0, 0), 1), ((255, 255, 255), 0):
+        cv2.putText(picture, text, (at[0] + shift, at[1] + shift), cv2.FONT_HERSHEY_SIMPLEX, 0.42,
+                    colour, 1, cv2.LINE_AA)

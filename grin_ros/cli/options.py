@@ -1,0 +1,84 @@
+# Copyright 2026 The grin_ros Authors
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+#
+# SPDX-License-Identifier: Apache-2.0
+
+"""Options that several verbs share: which bundle, which backend, and where figures go."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterable, Iterator
+import json
+from pathlib import Path
+import sys
+from typing import Any, TypeVar
+
+from grin_ros import backends
+from grin_ros.errors import GrinError
+from grin_ros.estimator import DepthEstimator
+
+Item = TypeVar('Item')
+
+
+def add_estimator_options(parser: argparse.ArgumentParser) -> None:
+    """Add what load_estimator reads."""
+    parser.add_argument('--bundle', metavar='DIR', help='default: the shipped one')
+    parser.add_argument('--backend', choices=backends.NAMES, default='auto')
+    parser.add_argument('--threads', type=int, default=0, metavar='N', help='0: all cores')
+    parser.add_argument('--steps', type=int, metavar='N',
+                        help="denoising steps, 1 to 16 (default: the bundle's)")
+    parser.add_argument('--samples', type=int, default=1, metavar='K',
+                        help='draws; depth is their median (default 1)')
+    parser.add_argument('--stride', type=int, choices=(1, 2, 4, 8), metavar='S',
+                        help="asked pixels: every S-th of the network's input, 1, 2, 4 or 8")
+    parser.add_argument('--input-size', type=int, nargs=2, metavar=('W', 'H'),
+                        help="area of the network's input (default: the bundle's)")
+    parser.add_argument('--seed', type=int, default=0)
+    parser.add_argument('--json', type=Path, metavar='OUT', help='write the figures here')
+
+
+def load_estimator(options: argparse.Namespace) -> DepthEstimator:
+    """Load what add_estimator_options chose."""
+    size = tuple(options.input_size) if options.input_size else None
+    return DepthEstimator.load(options.bundle, options.backend, cpu_threads=options.threads,
+                               query_stride=options.stride, input_size=size, seed=options.seed)
+
+
+def progress(items: Iterable[Item], what: str) -> Iterator[Item]:
+    """Show a progress bar on the terminal where tqdm is installed."""
+    try:
+        from tqdm import tqdm
+    except ImportError:
+        return iter(items)
+    return iter(tqdm(items, desc=what, disable=None, file=sys.stderr))
+
+
+def write_json(path: Path | None, figures: dict[str, Any]) -> None:
+    """Write figures; NaN becomes null, as JSON has none."""
+    if path is None:
+        return
+    try:
+        path.write_text(json.dumps(_plain(figures), indent=1) + '\n', encoding='utf-8')
+    except OSError as error:
+        raise GrinError(f'{path} cannot be written: {error.strerror}') from error
+
+
+def _plain(value: Any) -> Any:
+    """Replace numbers that JSON cannot hold."""
+    if isinstance(value, dict):
+        return {key: _plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(item) for item in value]
+    return None if isinstance(value, float) and not abs(value) < float('inf') else value

@@ -1,0 +1,131 @@
+# Copyright 2026 The grin_ros Authors
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+#
+# SPDX-License-Identifier: Apache-2.0
+
+"""The verb ``predict``: metric depth of image files."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from grin_ros import visualise
+from grin_ros.camera import Camera
+from grin_ros.camera_info import read_camera_info
+from grin_ros.cli.options import add_estimator_options, load_estimator, progress, write_json
+from grin_ros.errors import GrinError
+from grin_ros.estimator import DepthEstimate
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the options."""
+    parser.add_argument('images', nargs='+', type=Path, metavar='IMAGE')
+    camera = parser.add_mutually_exclusive_group(required=True)
+    camera.add_argument('--intrinsics', type=float, nargs=4, metavar=('FX', 'FY', 'CX', 'CY'),
+                        help='pinhole, in pixels of the image')
+    camera.add_argument('--camera-info', metavar='FILE', type=Path,
+                        help='YAML of camera_calibration or of `ros2 topic echo`')
+    camera.add_argument('--hfov', type=float, metavar='DEG', help='horizontal field of view')
+    camera.add_argument('--no-intrinsics', action='store_true',
+                        help='unknown camera: the scale of the depth means nothing')
+    parser.add_argument('--rectified', action='store_true',
+                        help='with --camera-info: the images are rectified, use P and no D')
+    parser.add_argument('--output', type=Path, required=True, metavar='DIR',
+                        help='gets NAME_depth.npy, NAME_depth.png, NAME_sigma.npy, NAME_points.ply')
+    add_estimator_options(parser)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Estimate each image and write its files."""
+    names = [path.stem for path in options.images]
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise GrinError(f'several images are called {", ".join(twice)}: their results would '
+                        'overwrite each other, so give them in separate calls')
+    estimator = load_estimator(options)
+    try:
+        options.output.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise GrinError(f'{options.output} cannot be made: {error.strerror}') from error
+    rows = []
+    for path in progress(options.images, 'predict'):
+        image = read_image(path)
+        height, width = image.shape[:2]
+        camera = chosen_camera(options, width, height)
+        result = estimator.estimate(image, camera, options.steps, options.samples)
+        write_files(options.output / path.stem, image, camera, result)
+        rows.append(summary(path, result))
+    for row in rows:
+        print('{image}: depth {depth_min_m:.2f} to {depth_max_m:.2f} m, median {depth_median_m:.2f}'
+              ' m{note}, {total_ms:.0f} ms'.format(
+                  **row, note='' if row['metric'] else ' (scale not metric)'))
+    print(f'{estimator.backend.reason}; files are in {options.output}')
+    write_json(options.json, {'bundle': estimator.bundle.name,
+                              'backend': estimator.backend.reason, 'images': rows})
+    return 0
+
+
+def read_image(path: Path) -> NDArray[np.uint8]:
+    """Read an image file as (H, W, 3) uint8 RGB."""
+    # imread would fail silently and follow EXIF, which the intrinsics know nothing of.
+    try:
+        data = np.frombuffer(path.read_bytes(), np.uint8)
+    except OSError as error:
+        raise GrinError(f'{path} cannot be read: {error.strerror}') from error
+    flags = cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION
+    image = cv2.imdecode(data, flags) if data.size else None
+    if image is None:
+        raise GrinError(f'{path} is no image that OpenCV can decode')
+    return np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2RGB), np.uint8)
+
+
+def chosen_camera(options: argparse.Namespace, width: int, height: int) -> Camera | None:
+    """Build the camera that the command line describes; None when it is unknown."""
+    if options.no_intrinsics:
+        return None
+    if options.camera_info:
+        return read_camera_info(options.camera_info, options.rectified)
+    if options.hfov is not None:
+        return Camera.from_hfov(options.hfov, width, height)
+    return Camera.pinhole(*options.intrinsics, width, height)
+
+
+def write_files(base: Path, image: NDArray[np.uint8], camera: Camera | None,
+                result: DepthEstimate) -> None:
+    """Write NAME_depth.npy, NAME_depth.png, NAME_sigma.npy and NAME_points.ply."""
+    camera = camera or Camera.default_pinhole(image.shape[1], image.shape[0])
+    np.save(f'{base}_depth.npy', result.depth)
+    np.save(f'{base}_sigma.npy', result.sigma)
+    picture = cv2.cvtColor(visualise.depth_picture(result.depth), cv2.COLOR_RGB2BGR)
+    cv2.imwrite(f'{base}_depth.png', picture)
+    visualise.write_ply(Path(f'{base}_points.ply'), camera.unproject(result.depth), image)
+
+
+def summary(path: Path, result: DepthEstimate) -> dict[str, Any]:
+    """Return what is worth printing of one result."""
+    finite = result.depth[np.isfinite(result.depth)]
+    low, middle, high = (np.percentile(finite, (0, 50, 100)).tolist() if finite.size
+                         else [float('nan')] * 3)
+    relative = result.sigma[np.isfinite(result.depth)] / finite
+    return {'image': str(path), 'metric': result.metric, 'depth_min_m': low,
+            'depth_median_m': middle, 'depth_max_m': high,
+            'relative_sigma_median': float(np.median(relative)) if finite.size else float('nan'),
+            'finite': float(finite.size / result.depth.size),
+            'total_ms': result.timing['total'], 'timing_ms': result.timing}
