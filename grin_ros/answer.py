@@ -116,7 +116,7 @@ class Answerer:
             params.bundle or None, backend=params.backend, cpu_threads=params.cpu_threads,
             query_stride=params.query_stride or None, seed=params.seed)
         self._statistics.facts |= {
-            'backend': estimator.backend.name, 'backend_asked': params.backend,
+            'backend': f'{estimator.backend.name} ({estimator.backend.reason})',
             'bundle': f'{estimator.bundle.name} ({estimator.bundle.folder})',
             'query_stride_px': str(estimator.query_stride)}
         return estimator

@@ -79,18 +79,18 @@ class CameraInfos:
         self.topic, self.rectified, self.required = topic, rectified, required
         self.received = 0
         self._changed = threading.Condition()
-        self._key: tuple[Any, ...] = ()
+        self._key = ''
         self._latest: _Calibration | None = None
         self._by_stamp: OrderedDict[tuple[int, int], _Calibration] = OrderedDict()
 
     def put(self, msg: Any) -> None:
         """Take a sensor_msgs/CameraInfo."""
         roi = msg.roi
-        key = (msg.width, msg.height, msg.distortion_model, tuple(msg.d), tuple(msg.k),
-               tuple(msg.p), tuple(msg.r), msg.binning_x, msg.binning_y, roi.x_offset,
-               roi.y_offset, roi.width, roi.height)
-        # repr: NaN differs from itself, and would look like a new calibration every time.
-        key = (repr(key),)
+        facts = (msg.width, msg.height, msg.distortion_model, tuple(msg.d), tuple(msg.k),
+                 tuple(msg.p), tuple(msg.r), msg.binning_x, msg.binning_y, roi.x_offset,
+                 roi.y_offset, roi.width, roi.height)
+        # As text, since NaN differs from itself and would count as a new calibration each time.
+        key = repr(facts)
         with self._changed:
             self.received += 1
             if self._latest is None or key != self._key:
@@ -141,7 +141,7 @@ class CameraInfos:
     def forget(self) -> None:
         """Drop every calibration, so that the next camera_info counts as new."""
         with self._changed:
-            self._key, self._latest = (), None
+            self._key, self._latest = '', None
             self._by_stamp.clear()
 
 

@@ -114,7 +114,8 @@ def image_from_msg(msg: Any) -> NDArray[np.uint8]:
         raise GrinError(f'{msg.encoding} needs at least 2x2 pixels')
     image = cv2.cvtColor(pixels, code)
     # 65535 becomes 255, as in cv_bridge.
-    return cv2.convertScaleAbs(image, alpha=255.0 / 65535.0) if kind == 'u2' else image
+    image = cv2.convertScaleAbs(image, alpha=255.0 / 65535.0) if kind == 'u2' else image
+    return np.asarray(image, np.uint8)
 
 
 def image_from_compressed(msg: Any) -> NDArray[np.uint8]:
@@ -135,7 +136,7 @@ def image_from_compressed(msg: Any) -> NDArray[np.uint8]:
     if image is None:
         raise GrinError(f'compressed image of format "{msg.format}" ({len(data)} bytes) does '
                         'not decode: publish JPEG or PNG, or set image_transport: raw')
-    return cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
+    return np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2RGB), np.uint8)
 
 
 def set_data(msg: Any, array: NDArray) -> None:
@@ -143,7 +144,7 @@ def set_data(msg: Any, array: NDArray) -> None:
     # A fresh message holds an empty array.array: appending in place is the only way that is
     # fast on every distribution (assigning bytes costs 140 ms per VGA image where fields are
     # checked one by one, an ndarray 130 ms everywhere).
-    msg.data.frombytes(memoryview(np.ascontiguousarray(array)).cast('B'))
+    msg.data.frombytes(np.ascontiguousarray(array).data.cast('B'))
 
 
 def image_to_msg(array: NDArray, encoding: str, header: Any) -> Any:

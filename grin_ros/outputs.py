@@ -118,8 +118,8 @@ class Outputs:
 
 def same(a: Camera, b: Camera) -> bool:
     """Return True when two cameras have the same rays."""
-    return ((a.width, a.height, a.model, a.distortion) == (b.width, b.height, b.model, b.distortion)
-            and np.array_equal(a.intrinsics, b.intrinsics))
+    return (a.width, a.height, a.model, a.distortion, *a.intrinsics.flat) == (
+        b.width, b.height, b.model, b.distortion, *b.intrinsics.flat)
 
 
 def colourised(depth: NDArray[np.float32], min_depth: float, max_depth: float

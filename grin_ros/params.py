@@ -14,17 +14,18 @@
 #
 # SPDX-License-Identifier: Apache-2.0
 
-"""Every ROS parameter of the depth node: one dataclass in; declaration, checks, YAML, table out."""
+"""Parameters of the depth node: one dataclass in; declaration, checks, YAML and table out."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, Field, fields
+from dataclasses import dataclass, Field, field, fields
 import difflib
 import math
 import sys
 from typing import Any, TYPE_CHECKING
 
+from grin_ros.backends import NAMES as BACKENDS
 from grin_ros.errors import GrinError
 
 if TYPE_CHECKING:
@@ -54,7 +55,7 @@ class DepthParams:
     bundle: str = _parameter('', 'folder of the model; empty for the one that ships')
     backend: str = _parameter(
         'auto', 'library that runs the model; auto takes the best that works and says which, '
-        'a named one never falls back', choices=('auto', 'tensorrt', 'onnxruntime', 'torch'))
+        'a named one never falls back', choices=BACKENDS)
     cpu_threads: int = _parameter(
         0, 'threads of the model on the CPU; 0 for all cores', low=0, high=256)
     image_transport: str = _parameter(
@@ -73,8 +74,8 @@ class DepthParams:
     num_samples: int = _parameter(
         1, 'draws per frame, depth is their median', low=1, high=16, dynamic=True)
     query_stride: int = _parameter(
-        0, 'depth is asked at every n-th pixel of the network\'s input and upsampled; 0 for '
-        'the default of the bundle', unit='px', choices=(0, 1, 2, 4, 8))
+        0, 'depth is asked at every n-th pixel of the input of the network, and upsampled; 0 '
+        'for the default of the bundle', unit='px', choices=(0, 1, 2, 4, 8))
     seed: int = _parameter(
         0, 'of the noise: same seed and frame, same depth', low=0, high=2**31 - 1, dynamic=True)
     min_depth: float = _parameter(
@@ -139,7 +140,9 @@ def checked(name: str, value: Any) -> Any:
 
     :raises GrinError: when the type or the range is wrong; names both.
     """
-    spec, kind = FIELDS[name].metadata, type(FIELDS[name].default)
+    spec = FIELDS[name].metadata
+    kind: type = type(FIELDS[name].default)
+    # type(), since to isinstance() a bool is an int.
     if kind is float and type(value) is int:
         value = float(value)
     elif kind is str and type(value) is bool and 'true' in spec['choices']:
@@ -231,7 +234,8 @@ def to_yaml() -> str:
 
 def to_markdown() -> str:
     """Return the README's table of parameters."""
-    lines = ['| parameter | default | values | unit | at run time | |', '|---|---|---|---|---|---|']
+    lines = ['| parameter | default | values | unit | at run time | |',
+             '|---|---|---|---|---|---|']
     for name, entry in FIELDS.items():
         spec, value = entry.metadata, entry.default
         text = str(value).lower() if isinstance(value, bool) else str(value)

@@ -46,11 +46,11 @@ ARGUMENTS = [
         'namespace', default_value='grin',
         description='namespace of the node and its topics'),
     DeclareLaunchArgument(
-        'backend', default_value='', choices=['', 'auto', 'tensorrt', 'onnxruntime', 'torch'],
+        'backend', default_value='', choices=['', 'auto', 'onnxruntime', 'torch'],
         description='library that runs the model; empty: as in params_file'),
     DeclareLaunchArgument(
         'rviz', default_value='false', choices=['true', 'false'],
-        description='start rviz2 too; set its Fixed Frame to the camera\'s'),
+        description='start rviz2 too; set its Fixed Frame to that of the camera'),
     DeclareLaunchArgument(
         'use_sim_time', default_value='', choices=['', 'true', 'false'],
         description='take the time from /clock; empty: as in params_file'),
