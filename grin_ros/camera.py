@@ -25,6 +25,7 @@ import cv2
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from grin_ros.distortion import radius_table, TOLERANCE, undistort
 from grin_ros.errors import GrinError
 
 DISTORTION_MODELS = {  # name in sensor_msgs/CameraInfo -> numbers of D that OpenCV accepts
@@ -176,33 +177,30 @@ class Camera:
             rays = self._equidistant_rays(x, y)
         else:
             if self.distortion:
-                # OpenCV 4 keeps the criteria in a function of their own, OpenCV 5 does not.
-                undistort = getattr(cv2, 'undistortPointsIter', cv2.undistortPoints)
-                criteria = (cv2.TERM_CRITERIA_COUNT | cv2.TERM_CRITERIA_EPS, 40, 1e-9)
-                xy = undistort(np.stack([x, y], -1)[:, None], np.eye(3), np.array(self.distortion),
-                               R=None, P=None, criteria=criteria)
-                x, y = xy.reshape(-1, 2).T
+                x, y = undistort(x, y, self.distortion)
             rays = np.stack([x, y, np.ones_like(x)], -1)
             rays /= np.linalg.norm(rays, axis=1, keepdims=True)
-        if self.distortion:
-            # The iteration may settle on a point that does not project back: no inverse there.
-            error = np.abs(self.project(rays) - pixels).max(1)
-            rays[~(error < 0.05)] = np.nan
         return rays.astype(np.float32)
 
     def _equidistant_rays(self, x: NDArray, y: NDArray) -> NDArray:
         """Invert theta_d = theta (1 + k1 theta^2 + ...) by Newton's method (OpenCV fisheye)."""
         k1, k2, k3, k4 = self.distortion or (0.0, 0.0, 0.0, 0.0)
-        theta_d = np.hypot(x, y)
-        theta = np.minimum(theta_d, np.pi)
-        for _ in range(20):
+
+        def bent(theta: NDArray) -> NDArray:
             t2 = theta * theta
-            value = theta * (1 + t2 * (k1 + t2 * (k2 + t2 * (k3 + t2 * k4)))) - theta_d
+            return theta * (1 + t2 * (k1 + t2 * (k2 + t2 * (k3 + t2 * k4))))
+
+        theta_d = np.hypot(x, y)
+        table = radius_table(bent, np.pi)
+        theta = np.interp(theta_d, *table)
+        for _ in range(4):
+            t2 = theta * theta
             slope = 1 + t2 * (3 * k1 + t2 * (5 * k2 + t2 * (7 * k3 + t2 * 9 * k4)))
-            theta = np.clip(theta - value / np.where(np.abs(slope) < 1e-6, 1e-6, slope), 0, np.pi)
+            theta = np.clip(theta - (bent(theta) - theta_d) / np.where(slope > 1e-6, slope, np.inf),
+                            0, table[1][-1])
         scale = np.where(theta_d > 1e-12, np.sin(theta) / np.maximum(theta_d, 1e-12), 1.0)
         rays = np.stack([x * scale, y * scale, np.cos(theta)], -1)
-        rays[theta >= np.pi] = np.nan
+        rays[~(np.abs(bent(theta) - theta_d) < TOLERANCE)] = np.nan  # beyond what the lens sees
         return rays
 
     def project(self, points: ArrayLike) -> NDArray[np.float64]:
