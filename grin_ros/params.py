@@ -147,7 +147,8 @@ def checked(name: str, value: Any) -> Any:
         value = float(value)
     elif kind is str and type(value) is bool and 'true' in spec['choices']:
         value = str(value).lower()  # YAML reads `rectified: true` as a bool
-    if type(value) is not kind or (kind is float and not math.isfinite(value)):
+    finite = not isinstance(value, float) or math.isfinite(value)
+    if type(value) is not kind or not finite:
         raise GrinError(f'parameter {name} must be a {TYPE_NAMES[kind]}, not {value!r}')
     low, high, choices = spec['low'], spec['high'], spec['choices']
     if (choices and value not in choices) or (low is not None and not low <= value <= high):

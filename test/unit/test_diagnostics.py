@@ -1,0 +1,64 @@
+# Copyright 2026 The grin_ros Authors
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+#
+# SPDX-License-Identifier: Apache-2.0
+
+"""Diagnostics: what came in is what was answered, dropped or is in work."""
+
+import pytest
+
+from grin_ros.diagnostics import LEVELS, Statistics
+
+
+def test_every_image_is_accounted_for() -> None:
+    statistics = Statistics()
+    for _ in range(6):
+        statistics.receive()
+    statistics.drop('newer_frame')
+    statistics.drop('newer_frame')
+    statistics.drop('bad_image')
+    statistics.answer({'total': 5.0})
+    statistics.lose(3)
+    values = statistics.values()
+    assert (values['received'], values['answered'], values['dropped']) == ('6', '1', '3')
+    assert values['in_flight'] == '2' and values['lost_in_dds'] == '3'
+    assert values['dropped_newer_frame'] == '2' and values['dropped_bad_image'] == '1'
+
+
+def test_latencies_are_percentiles_of_the_last_frames() -> None:
+    statistics = Statistics()
+    for value in range(1000):
+        statistics.answer({'total': float(value)})
+    assert statistics.values()['latency_total_ms'] == 'p50 899.5, p99 997.0'
+    statistics.reset()
+    assert 'latency_total_ms' not in statistics.values()
+    assert statistics.values()['answered'] == '1000'
+
+
+def test_message_has_the_level_of_the_worst() -> None:
+    pytest.importorskip('diagnostic_msgs', reason='ROS 2 is not installed')
+    stamp = pytest.importorskip('builtin_interfaces.msg').Time(sec=7)
+    statistics = Statistics()
+
+    def status(state: str) -> object:
+        msg = statistics.to_msg('/grin/grin_depth', state, stamp)
+        assert msg.header.stamp == stamp
+        return msg.status[0]
+
+    assert status('active').level == LEVELS['ok']
+    assert status('inactive').level == LEVELS['warn']
+    statistics.complain('/camera/image is upside down')
+    assert status('active').level == LEVELS['error']
+    assert status('active').message == '/camera/image is upside down'
+    assert status('active').name == 'grin/grin_depth: depth'

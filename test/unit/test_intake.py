@@ -1,0 +1,129 @@
+# Copyright 2026 The grin_ros Authors
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+#
+# SPDX-License-Identifier: Apache-2.0
+
+"""Intake: an image finds the camera_info that belongs to it, or a sentence says why not."""
+
+import threading
+
+import numpy as np
+import pytest
+
+from grin_ros.intake import CameraInfos, read_frame, Rejected
+from grin_ros.messages import image_to_msg
+
+msgs = pytest.importorskip('sensor_msgs.msg', reason='ROS 2 is not installed')
+Header = pytest.importorskip('std_msgs.msg').Header
+
+TOPIC = '/camera/camera_info'
+
+
+def info(width: int = 64, height: int = 48, f_px: float = 60.0, sec: int = 1,
+         **changes: object) -> msgs.CameraInfo:
+    """Return a calibration with a stamp."""
+    msg = msgs.CameraInfo(width=width, height=height, distortion_model='plumb_bob',
+                          k=[f_px, 0.0, width / 2, 0.0, f_px, height / 2, 0.0, 0.0, 1.0])
+    msg.header.stamp.sec = sec
+    for name, value in changes.items():
+        setattr(msg, name, value)
+    return msg
+
+
+def image(width: int = 64, height: int = 48, sec: int = 1) -> msgs.Image:
+    """Return a black image with a stamp."""
+    header = Header(frame_id='eye')
+    header.stamp.sec = sec
+    return image_to_msg(np.zeros((height, width, 3), np.uint8), 'rgb8', header)
+
+
+def infos(required: bool = True) -> CameraInfos:
+    """Return a store for raw images."""
+    return CameraInfos(TOPIC, rectified=False, required=required)
+
+
+def test_the_camera_is_made_once_per_calibration() -> None:
+    store = infos()
+    store.put(info(sec=1))
+    first = read_frame(image(sec=1), False, store, '/image').camera
+    store.put(info(sec=2))
+    assert read_frame(image(sec=2), False, store, '/image').camera is first
+    store.put(info(sec=3, f_px=70.0))
+    assert read_frame(image(sec=3), False, store, '/image').camera.intrinsics[0, 0] == 70
+
+
+def test_the_info_with_the_stamp_of_the_image_wins() -> None:
+    """A zoom changes K with every frame; the newest K is not that of an older image."""
+    store = infos()
+    for sec in (1, 2, 3):
+        store.put(info(sec=sec, f_px=60.0 + sec))
+    assert read_frame(image(sec=2), False, store, '/image').camera.intrinsics[0, 0] == 62
+
+
+def test_an_image_waits_for_the_info_that_follows_it() -> None:
+    store = infos()
+    timer = threading.Timer(0.02, store.put, [info()])
+    timer.start()
+    assert read_frame(image(), False, store, '/image').camera is not None
+
+
+@pytest.mark.parametrize('message, cause, words', [
+    (None, 'no_camera_info', 'require_camera_info'),
+    (info(k=[0.0] * 9), 'bad_camera_info', 'not calibrated'),
+    (info(f_px=float('nan')), 'bad_camera_info', 'finite'),
+    (info(p=[float('nan')] * 12), 'bad_camera_info', 'P that is not finite'),
+    (info(distortion_model='bent', d=[0.1]), 'bad_camera_info', 'bent'),
+    (info(width=640), 'camera_info_size', '64x48.*640x48'),
+    (info(width=0), 'bad_camera_info', 'size'),
+])
+def test_what_is_wrong_is_said_with_the_topic(message: object, cause: str, words: str) -> None:
+    store = infos()
+    if message is not None:
+        store.put(message)
+    with pytest.raises(Rejected, match=words) as error:
+        read_frame(image(), False, store, '/image')
+    assert error.value.cause == cause and TOPIC in str(error.value)
+
+
+@pytest.mark.parametrize('message', [None, info(k=[0.0] * 9), info(width=640)])
+def test_without_a_usable_info_the_scale_is_not_metric_when_allowed(message: object) -> None:
+    store = infos(required=False)
+    if message is not None:
+        store.put(message)
+    frame = read_frame(image(), False, store, '/image')
+    assert frame.camera is None and frame.info is None
+
+
+def test_a_usable_info_is_used_even_when_not_required() -> None:
+    store = infos(required=False)
+    store.put(info())
+    assert read_frame(image(), False, store, '/image').camera is not None
+
+
+def test_a_bad_image_names_its_topic() -> None:
+    msg = image()
+    msg.encoding = 'thermal'
+    with pytest.raises(Rejected, match='/camera/image.*thermal') as error:
+        read_frame(msg, False, infos(), '/camera/image')
+    assert error.value.cause == 'bad_image'
+
+
+def test_old_infos_are_forgotten() -> None:
+    store = infos()
+    for sec in range(1000):
+        store.put(info(sec=sec))
+    assert len(store._by_stamp) < 100
+    store.forget()
+    with pytest.raises(Rejected, match='no camera_info'):
+        read_frame(image(sec=999), False, store, '/image')

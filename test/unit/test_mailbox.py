@@ -1,0 +1,84 @@
+# Copyright 2026 The grin_ros Authors
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+#
+# SPDX-License-Identifier: Apache-2.0
+
+"""Mailbox and worker: the newest item wins, and stopping always ends."""
+
+import threading
+
+import pytest
+
+from grin_ros.errors import GrinError
+from grin_ros.mailbox import Mailbox, Worker
+
+
+def test_a_newer_item_replaces_the_one_nobody_took() -> None:
+    box = Mailbox()
+    assert box.put('old') is None
+    assert box.put('new') == 'old'
+    assert box.take() == 'new' and box.empty() is None
+
+
+def test_closing_wakes_whoever_waits() -> None:
+    box, taken = Mailbox(), []
+    waiting = threading.Thread(target=lambda: taken.append(box.take()))
+    waiting.start()
+    box.close()
+    waiting.join(10)
+    assert taken == [None]
+
+
+def test_the_model_is_loaded_and_used_in_one_thread() -> None:
+    threads, done = [], threading.Event()
+
+    def load() -> str:
+        threads.append(threading.current_thread())
+        return 'model'
+
+    def work(model: str, item: str) -> None:
+        threads.append(threading.current_thread())
+        assert (model, item) == ('model', 'item')
+        done.set()
+
+    worker = Worker(load, work)
+    assert worker.loaded.result(10) == 'model'
+    worker.mailbox.put('item')
+    assert done.wait(10) and worker.stop(10)
+    assert len(set(threads)) == 1 and threads[0] is not threading.main_thread()
+
+
+def test_a_model_that_does_not_load_says_why() -> None:
+    def load() -> None:
+        raise GrinError('no such bundle')
+
+    worker = Worker(load, lambda model, item: None)
+    with pytest.raises(GrinError, match='no such bundle'):
+        worker.loaded.result(10)
+    assert worker.stop(10)
+
+
+def test_stop_says_when_the_work_goes_on() -> None:
+    started, finish = threading.Event(), threading.Event()
+
+    def work(model: None, item: str) -> None:
+        started.set()
+        finish.wait(10)
+
+    worker = Worker(lambda: None, work)
+    worker.mailbox.put('item')
+    assert started.wait(10)
+    assert not worker.stop(0.01)
+    finish.set()
+    assert worker.stop(10)
