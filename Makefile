@@ -44,11 +44,11 @@ $(PY):
 	$(PYTHON) -m venv $(VENV_FLAGS) $(VENV)
 
 $(VENV)/.stamp-run: setup.py | $(PY)
-	$(PY) -m pip install --quiet $(NUMPY) ".[$(EXTRAS)cpu]"
+	$(PY) -m pip install --quiet --no-compile $(NUMPY) ".[$(EXTRAS)cpu]"
 	@touch $@
 
 $(VENV)/.stamp-test: setup.py | $(PY)
-	$(PY) -m pip install --quiet $(NUMPY) "$(TORCH)" ".[$(EXTRAS)cpu,train,bag,test]"
+	$(PY) -m pip install --quiet --no-compile $(NUMPY) "$(TORCH)" ".[$(EXTRAS)cpu,train,bag,test]"
 	@touch $@
 
 $(VENV)/.stamp-package: $(SOURCES) | $(VENV)/.stamp-run

@@ -26,6 +26,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from grin_ros.demo.frames import Frame
+from grin_ros.metrics import depth_metrics
+from grin_ros.visualise import panel, write_ply
 
 TRUTH_RANGE = (0.1, 80.0)  # m, what is scored
 
@@ -71,11 +73,10 @@ def _score(frame: Frame, sent: int, heard: dict[str, NDArray], latency: NDArray)
         low, high = TRUTH_RANGE
         scored = (frame.depth >= low) & (frame.depth <= high)
         answered = scored & np.isfinite(depth)
-        ratio = depth[answered] / frame.depth[answered]
-        result |= {
-            'answered': float(answered.sum() / scored.sum()),
-            'abs_rel': float(np.mean(np.abs(ratio - 1))) if len(ratio) else None,
-            'delta1': float(np.mean(np.maximum(ratio, 1 / ratio) < 1.25)) if len(ratio) else None}
+        result['answered'] = float(answered.sum() / scored.sum())
+        if answered.any():
+            scores = depth_metrics(depth, frame.depth, answered)
+            result |= {name: scores[name] for name in ('abs_rel', 'delta1')}
     return result
 
 
@@ -97,3 +98,41 @@ def print_table(result: dict[str, Any]) -> None:
 
 def _text(value: float | None, width: int, form: str) -> str:
     return f'{"-" if value is None else format(value, form):>{width}}'
+
+
+def write_picture(frames: list[Frame], recorded: Path, path: Path) -> Path:
+    """Draw photo, received depth, sigma and cloud of every picture that was answered."""
+    rows = []
+    with np.load(recorded) as archive:
+        for frame in frames:
+            depth = archive.get(f'{frame.name}/depth')
+            if depth is None:
+                continue
+            points, colours = _cloud(archive, frame)
+            rows.append(panel(frame.image, depth, archive.get(f'{frame.name}/sigma'), points,
+                              colours, height=300, title=frame.name))
+    width = max(row.shape[1] for row in rows)
+    rows = [np.pad(row, ((0, 4), (0, width - row.shape[1]), (0, 0))) for row in rows]
+    cv2.imwrite(str(path), cv2.cvtColor(np.vstack(rows), cv2.COLOR_RGB2BGR))
+    return path
+
+
+def write_cloud(frames: list[Frame], recorded: Path, path: Path) -> Path:
+    """Write the received cloud of the first picture that has one as PLY."""
+    with np.load(recorded) as archive:
+        for frame in frames:
+            points, colours = _cloud(archive, frame)
+            if len(points):
+                write_ply(path, points, colours)
+                break
+    return path
+
+
+def _cloud(archive: Any, frame: Frame) -> tuple[NDArray[np.float32], NDArray[np.uint8]]:
+    """Return (N, 3) points [m] and (N, 3) RGB; rgb is 0x00RRGGBB in the bits of a float."""
+    cloud = archive.get(f'{frame.name}/points')
+    if cloud is None:
+        return np.zeros((0, 3), np.float32), np.zeros((0, 3), np.uint8)
+    bits = np.ascontiguousarray(cloud[:, 3]).view(np.uint32)
+    colours = np.stack([bits >> 16 & 255, bits >> 8 & 255, bits & 255], -1).astype(np.uint8)
+    return cloud[:, :3], colours
