@@ -27,6 +27,10 @@ GAMMA = np.power(np.arange(256) / 255.0, 2.2).astype(np.float32)  # sRGB byte ->
 LIFT_M = 2e-3  # secondary rays start this far above the surface
 NOTHING = 0xFFFFFFFF
 
+# Nothing is allocated in these loops; counting references to 15 arrays at every call doubled
+# their time, so the counting is off.
+compiled = njit(cache=True, error_model='numpy', _nrt=False)
+
 
 @intrinsic
 def call_c(typing_context, function, first, second, third):
@@ -41,14 +45,13 @@ def call_c(typing_context, function, first, second, third):
     return types.void(*[types.int64] * 4), generate
 
 
-@njit(cache=True)
+@compiled
 def surface(face, u, v, footprint_m, tables):
     """Return linear RGB and opacity at barycentric (u, v) of a face, bilinear in one mip level."""
-    material = tables.face_materials[face]
-    uv = tables.uvs[face]
+    material, uv = tables.face_materials[face], tables.uvs
     w = 1 - u - v
-    x = uv[0, 0] * w + uv[1, 0] * u + uv[2, 0] * v
-    y = uv[0, 1] * w + uv[1, 1] * u + uv[2, 1] * v
+    x = uv[face, 0, 0] * w + uv[face, 1, 0] * u + uv[face, 2, 0] * v
+    y = uv[face, 0, 1] * w + uv[face, 1, 1] * u + uv[face, 2, 1] * v
     texels = footprint_m * tables.density[face]
     level = int(np.log2(texels) + 0.5) if texels > 1 else 0
     level = min(level, tables.texel_offsets.shape[1] - 1)
@@ -61,59 +64,56 @@ def surface(face, u, v, footprint_m, tables):
     fx, fy = x - x0, y - y0
     red = green = blue = alpha = 0.0
     for dy in range(2):
+        row = offset + (y0 + dy) % height * width
         for dx in range(2):
             weight = (fx if dx else 1 - fx) * (fy if dy else 1 - fy)
-            texel = tables.texels[offset + (y0 + dy) % height * width + (x0 + dx) % width]
-            red += weight * GAMMA[texel[0]]
-            green += weight * GAMMA[texel[1]]
-            blue += weight * GAMMA[texel[2]]
-            alpha += weight * texel[3]
-    tint = tables.tints[material]
-    return (red * tint[0], green * tint[1], blue * tint[2],
-            alpha / 255 * tables.opacities[material])
+            texel = row + (x0 + dx) % width
+            red += weight * GAMMA[tables.texels[texel, 0]]
+            green += weight * GAMMA[tables.texels[texel, 1]]
+            blue += weight * GAMMA[tables.texels[texel, 2]]
+            alpha += weight * tables.texels[texel, 3]
+    return (red * tables.tints[material, 0], green * tables.tints[material, 1],
+            blue * tables.tints[material, 2], alpha / 255 * tables.opacities[material])
 
 
-@njit(cache=True)
-def cast(origin, toward, reach_m, spread, passes, tables, embree, ray_hit, result):
+@compiled
+def cast(origin, toward, reach_m, spread, passes, tables, embree, numbers, flags):
     """
     Cast one ray through up to passes - 1 cut-outs or panes of glass.
 
+    :param origin: (x, y, z) [m]; toward: unit vector.
     :param spread: growth of the ray's footprint [rad].
-    :param embree: addresses of rtcIntersect1, the scene and ray_hit.
-    :param ray_hit: the RTCRayHit as (float32, uint32) views of the same bytes.
-    :param result: (3,) float32, written: linear RGB of the surface.
-    :returns: face (-1 for none) and distance [m] (Inf for none).
+    :param embree: addresses of rtcIntersect1, the scene and the RTCRayHit.
+    :param numbers: the RTCRayHit as float32; flags: the same bytes as uint32.
+    :returns: face (-1 for none), distance [m] (Inf for none) and linear RGB of the surface.
     """
     function, scene, address = embree
-    numbers, flags = ray_hit
     travelled = 0.0
     for remaining in range(passes - 1, -1, -1):
-        for k in range(3):
-            numbers[k] = origin[k]
-            numbers[4 + k] = toward[k]
+        numbers[0], numbers[1], numbers[2] = origin
+        numbers[4], numbers[5], numbers[6] = toward
         numbers[3], numbers[7], numbers[8] = travelled, 0, reach_m
         flags[9], flags[10], flags[11] = NOTHING, 0, 0
         flags[17], flags[18], flags[19] = NOTHING, NOTHING, NOTHING
         call_c(function, scene, address, 0)
         if flags[17] == NOTHING:
-            return -1, np.inf
-        face, distance = np.int64(flags[17]), numbers[8]
-        normal = tables.normals[face]
-        cosine = abs(normal[0] * toward[0] + normal[1] * toward[1] + normal[2] * toward[2])
+            break
+        face, distance = np.int64(flags[17]), np.float64(numbers[8])
+        cosine = abs(tables.normals[face, 0] * toward[0] + tables.normals[face, 1] * toward[1]
+                     + tables.normals[face, 2] * toward[2])
         # Grazing views see more texels per pixel along one axis: meet in the middle.
         footprint = distance * spread / np.sqrt(max(cosine, 0.05))
         red, green, blue, alpha = surface(face, numbers[15], numbers[16], footprint, tables)
         if alpha > 0.5 or not remaining:
-            result[0], result[1], result[2] = red, green, blue
-            return face, distance
+            return face, distance, (red, green, blue)
         travelled = distance + LIFT_M
-    return -1, np.inf
+    return np.int64(-1), np.inf, (0.0, 0.0, 0.0)
 
 
-@njit(cache=True)
-def sky_color(toward, sky, result):
+@compiled
+def sky_color(toward, sky):
     """
-    Write the linear RGB of the sky in a direction.
+    Return the linear RGB of the sky in a direction.
 
     :param sky: (zenith (3,), horizon (3,), clouds (n, n), cloudiness).
     """
@@ -125,54 +125,49 @@ def sky_color(toward, sky, result):
     row = int(np.floor(toward[2] / (up + 0.15) * n / 6)) % n
     cover = min(max(clouds[row, column], 0.0), 1.0) * cloudiness * min(up * 4, 1.0)
     share = np.sqrt(up)
-    for k in range(3):
-        clear = horizon[k] + (zenith[k] - horizon[k]) * share
-        result[k] = clear + (max(horizon[k], 0.9) - clear) * cover
+    red = horizon[0] + (zenith[0] - horizon[0]) * share
+    green = horizon[1] + (zenith[1] - horizon[1]) * share
+    blue = horizon[2] + (zenith[2] - horizon[2]) * share
+    return (red + (max(horizon[0], 0.9) - red) * cover,
+            green + (max(horizon[1], 0.9) - green) * cover,
+            blue + (max(horizon[2], 0.9) - blue) * cover)
 
 
-@njit(cache=True)
-def incoming(origin, toward, spread, gain, ambient, sky, tables, embree, ray_hit, result):
-    """Write the light that arrives at origin from a direction, without a further bounce."""
-    face, _ = cast(origin, toward, np.inf, spread, 1, tables, embree, ray_hit, result)
+@compiled
+def incoming(origin, toward, spread, gain, ambient, sky, tables, embree, numbers, flags):
+    """Return the light that arrives at origin from a direction, without a further bounce."""
+    face, _, color = cast(origin, toward, np.inf, spread, 1, tables, embree, numbers, flags)
     if face < 0:
-        sky_color(toward, sky, result)
-        return
-    emission = tables.emissions[tables.face_materials[face]]
-    for k in range(3):
-        result[k] = result[k] * ambient[k] * gain + emission
+        return sky_color(toward, sky)
+    glow = tables.emissions[tables.face_materials[face]]
+    return (color[0] * ambient[0] * gain + glow, color[1] * ambient[1] * gain + glow,
+            color[2] * ambient[2] * gain + glow)
 
 
-@njit(cache=True)
-def lamp_light(pixel, width, point, normal, randoms, tables, embree, ray_hit, toward, result):
-    """Add the light of one lamp, shadowed, to result; neighbouring pixels take different lamps."""
-    lights = len(tables.light_positions)
-    row, column = pixel // width, pixel % width
-    light = (column % 2 + 2 * (row % 2) + column // 2 + row // 2) % lights
-    edges, is_sun = tables.light_edges[light], tables.light_is_sun[light]
-    length = 0.0
-    for k in range(3):
-        toward[k] = tables.light_positions[light, k] + edges[0, k] * (randoms[0] - 0.5) \
-            + edges[1, k] * (randoms[1] - 0.5) - (0 if is_sun else point[k])
-        length += toward[k] ** 2
-    length = np.sqrt(length)
-    cosine = 0.0
-    for k in range(3):
-        toward[k] /= length
-        cosine += toward[k] * normal[k]
-    if cosine < 1e-4:
-        return
+@compiled
+def lamp_light(light, point, normal, random_a, random_b, tables, embree, numbers, flags):
+    """Return the strength of one lamp's light on a surface, 0 in its shadow."""
+    position, edges = tables.light_positions, tables.light_edges
+    a, b = random_a - 0.5, random_b - 0.5
+    x = position[light, 0] + edges[light, 0, 0] * a + edges[light, 1, 0] * b
+    y = position[light, 1] + edges[light, 0, 1] * a + edges[light, 1, 1] * b
+    z = position[light, 2] + edges[light, 0, 2] * a + edges[light, 1, 2] * b
+    is_sun = tables.light_is_sun[light]
+    if not is_sun:
+        x, y, z = x - point[0], y - point[1], z - point[2]
+    length = np.sqrt(x * x + y * y + z * z)
+    toward = (x / length, y / length, z / length)
+    cosine = toward[0] * normal[0] + toward[1] * normal[1] + toward[2] * normal[2]
     reach = np.inf if is_sun else length * 0.98
-    scratch = np.empty(3, np.float32)
-    if cast(point, toward, reach, 0.02, 4, tables, embree, ray_hit, scratch)[0] >= 0:
-        return
-    strength = cosine * lights * (1.0 if is_sun else 1 / max(length, 0.3) ** 2)
-    for k in range(3):
-        result[k] += strength * tables.light_powers[light, k]
+    if cosine < 1e-4 or cast(point, toward, reach, 0.02, 4, tables, embree, numbers,
+                             flags)[0] >= 0:
+        return 0.0
+    return cosine * (1.0 if is_sun else 1 / max(length, 0.3) ** 2)
 
 
-@njit(cache=True)
-def trace(rays, width, position, spread, passes, ambient, sky, randoms, tables, embree, ray_hit,
-          faces, distances, albedo, light, normals, mirrored, mirror_share):
+@compiled
+def trace(rays, width, position, spread, passes, ambient, sky, randoms, tables, embree, numbers,
+          flags, faces, distances, albedo, light, normals, mirrored, mirror_share):
     """
     Trace (n, 3) world rays: the hit, one soft shadow, one diffuse bounce, a mirrored ray.
 
@@ -180,51 +175,66 @@ def trace(rays, width, position, spread, passes, ambient, sky, randoms, tables, 
     :param faces: (n,) written: -1 nothing, -2 no ray. All further arrays are written, too:
         distances (n,), albedo, light, normals, mirrored (n, 3), mirror_share (n,).
     """
-    point, toward, color = (np.empty(3, np.float32), np.empty(3, np.float32),
-                            np.empty(3, np.float32))
+    lights = len(tables.light_positions)
+    eye = (position[0], position[1], position[2])
     for i in range(len(rays)):
-        ray = rays[i]
+        ray = (rays[i, 0], rays[i, 1], rays[i, 2])
         if not np.isfinite(ray[0]):
             faces[i], distances[i] = -2, np.nan
             continue
-        face, distance = cast(position, ray, np.inf, spread, passes, tables, embree, ray_hit,
-                              albedo[i])
+        face, distance, color = cast(eye, ray, np.inf, spread, passes, tables, embree, numbers,
+                                     flags)
         faces[i], distances[i] = face, distance
         if face < 0:
-            sky_color(ray, sky, albedo[i])
+            color = sky_color(ray, sky)
+        albedo[i, 0], albedo[i, 1], albedo[i, 2] = color
+        if face < 0:
             continue
-        normal = normals[i]
-        cosine = 0.0
-        for k in range(3):
-            normal[k] = tables.normals[face, k]
-            cosine += normal[k] * ray[k]
-        for k in range(3):
-            normal[k] = -normal[k] if cosine > 0 else normal[k]
-            point[k] = position[k] + ray[k] * distance + normal[k] * LIFT_M
+        x, y, z = tables.normals[face, 0], tables.normals[face, 1], tables.normals[face, 2]
+        cosine = x * ray[0] + y * ray[1] + z * ray[2]
+        flip = -1.0 if cosine > 0 else 1.0
+        normal = (x * flip, y * flip, z * flip)
+        normals[i, 0], normals[i, 1], normals[i, 2] = normal
+        point = (eye[0] + ray[0] * distance + normal[0] * LIFT_M,
+                 eye[1] + ray[1] * distance + normal[1] * LIFT_M,
+                 eye[2] + ray[2] * distance + normal[2] * LIFT_M)
         # Diffuse bounce with cosine density: a point of the unit sphere round the normal's tip.
         z = 2 * randoms[i, 2] - 1
         angle, radius = 2 * np.pi * randoms[i, 3], np.sqrt(max(0.0, 1 - z * z))
-        toward[0] = normal[0] + radius * np.cos(angle)
-        toward[1] = normal[1] + radius * np.sin(angle)
-        toward[2] = normal[2] + z
-        toward /= np.sqrt((toward * toward).sum()) + np.float32(1e-6)
-        incoming(point, toward, 0.05, 1.6, ambient, sky, tables, embree, ray_hit, light[i])
-        if len(tables.light_positions):
-            lamp_light(i, width, point, normal, randoms[i], tables, embree, ray_hit, toward,
-                       light[i])
+        toward = unit(normal[0] + radius * np.cos(angle), normal[1] + radius * np.sin(angle),
+                      normal[2] + z)
+        arriving = incoming(point, toward, 0.05, 1.6, ambient, sky, tables, embree, numbers,
+                            flags)
+        light[i, 0], light[i, 1], light[i, 2] = arriving
+        if lights:
+            # Neighbouring pixels take different lamps; smoothing brings them together.
+            row, column = i // width, i % width
+            lamp = (column % 2 + 2 * (row % 2) + column // 2 + row // 2) % lights
+            strength = lights * lamp_light(lamp, point, normal, randoms[i, 0], randoms[i, 1],
+                                           tables, embree, numbers, flags)
+            for k in range(3):
+                light[i, k] += strength * tables.light_powers[lamp, k]
         gloss = tables.glosses[tables.face_materials[face]]
         if gloss > 0:
-            for k in range(3):
-                toward[k] = ray[k] - 2 * (-abs(cosine)) * normal[k] \
-                    + 0.07 * (randoms[i, 4 + k] - 0.5)
-            toward /= np.sqrt((toward * toward).sum())
-            incoming(point, toward, 0.01, 2.2, ambient, sky, tables, embree, ray_hit, color)
-            mirrored[i] = color
+            twice = 2 * abs(cosine)
+            toward = unit(ray[0] + twice * normal[0] + 0.07 * (randoms[i, 4] - 0.5),
+                          ray[1] + twice * normal[1] + 0.07 * (randoms[i, 5] - 0.5),
+                          ray[2] + twice * normal[2] + 0.07 * (randoms[i, 6] - 0.5))
+            arriving = incoming(point, toward, 0.01, 2.2, ambient, sky, tables, embree, numbers,
+                                flags)
+            mirrored[i, 0], mirrored[i, 1], mirrored[i, 2] = arriving
             # Schlick's Fresnel term with an exponent that suits rough floors.
             mirror_share[i] = gloss * (0.15 + 0.85 * (1 - abs(cosine)) ** 4)
 
 
-@njit(cache=True)
+@compiled
+def unit(x, y, z):
+    """Return (x, y, z) at unit length."""
+    length = np.sqrt(x * x + y * y + z * z) + 1e-9
+    return x / length, y / length, z / length
+
+
+@njit(cache=True, error_model='numpy')
 def denoise(light, normals, distances, step):
     """
     Smooth (H, W, 3) light over one surface: an a-trous step with 3x3 taps, step pixels apart.

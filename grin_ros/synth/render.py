@@ -72,7 +72,7 @@ def shade(scene: Scene, position: NDArray, rays: NDArray, rng: np.random.Generat
         np.asarray(position, np.float32), _spread(rays), PASSES, scene.ambient, sky,
         rng.random((count, 7), np.float32), scene.tables,
         (embree.intersect_address(), scene.tree.handle, ray_hit.ctypes.data),
-        (ray_hit.view(np.float32), ray_hit.view(np.uint32)),
+        ray_hit.view(np.float32), ray_hit.view(np.uint32),
         faces, distances, albedo, light, normals, mirrored, mirror_share)
 
     # 2. Smooth the light, not the surfaces.
