@@ -125,7 +125,8 @@ def load_bundle(bundle: str | os.PathLike[str] | None = None) -> Bundle:
                                for steps, factor in facts['sigma_calibration'].items()},
             metadata=facts)
     except (KeyError, IndexError, TypeError, ValueError, AttributeError) as error:
-        raise GrinError(f'{path} is damaged ({type(error).__name__}: {error}): {REMEDY}') from error
+        raise GrinError(
+            f'{path} is damaged ({type(error).__name__}: {error}): {REMEDY}') from error
     for name in GRAPHS:
         if name not in files:
             raise GrinError(f'{path} does not list {name}: {REMEDY}')

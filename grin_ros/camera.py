@@ -58,7 +58,8 @@ class Camera:
         """Validate at the border, so that nothing behind it needs to."""
         k = np.array(self.intrinsics, dtype=np.float64)
         if k.shape != (3, 3) or not np.isfinite(k).all() or k[0, 0] <= 0 or k[1, 1] <= 0:
-            raise GrinError(f'intrinsics K must be 3x3, finite, with fx > 0 and fy > 0: {k.tolist()}')
+            raise GrinError('intrinsics K must be 3x3, finite, with fx > 0 and fy > 0, not '
+                            f'{k.tolist()}')
         if self.width < 1 or self.height < 1:
             raise GrinError(f'camera size must be positive, not {self.width}x{self.height}')
         allowed = DISTORTION_MODELS.get(self.model)
@@ -133,7 +134,7 @@ class Camera:
 
     @property
     def is_pinhole(self) -> bool:
-        """True when rays are K^-1 [u, v, 1]: no distortion."""
+        """Tell whether rays are K^-1 [u, v, 1]: no distortion."""
         return not self.distortion and self.model != 'equidistant'
 
     def scaled(self, width: int, height: int) -> Camera:
@@ -196,8 +197,8 @@ class Camera:
         for _ in range(4):
             t2 = theta * theta
             slope = 1 + t2 * (3 * k1 + t2 * (5 * k2 + t2 * (7 * k3 + t2 * 9 * k4)))
-            theta = np.clip(theta - (bent(theta) - theta_d) / np.where(slope > 1e-6, slope, np.inf),
-                            0, table[1][-1])
+            step = (bent(theta) - theta_d) / np.where(slope > 1e-6, slope, np.inf)
+            theta = np.clip(theta - step, 0, table[1][-1])
         scale = np.where(theta_d > 1e-12, np.sin(theta) / np.maximum(theta_d, 1e-12), 1.0)
         rays = np.stack([x * scale, y * scale, np.cos(theta)], -1)
         rays[~(np.abs(bent(theta) - theta_d) < TOLERANCE)] = np.nan  # beyond what the lens sees
@@ -226,8 +227,8 @@ class Camera:
                 x, y = points[:, 0] / z, points[:, 1] / z
             if self.distortion:
                 normal = np.stack([x, y, np.ones_like(x)], -1)
-                x, y = cv2.projectPoints(np.nan_to_num(normal), np.zeros(3), np.zeros(3), np.eye(3),
-                                         np.array(self.distortion))[0][:, 0].T
+                x, y = cv2.projectPoints(np.nan_to_num(normal), np.zeros(3), np.zeros(3),
+                                         np.eye(3), np.array(self.distortion))[0][:, 0].T
                 x, y = np.where(np.isfinite(z), x, np.nan), np.where(np.isfinite(z), y, np.nan)
         return np.stack([k[0, 0] * x + k[0, 1] * y + k[0, 2], k[1, 1] * y + k[1, 2]], -1)
 

@@ -87,7 +87,7 @@ class Decoder:
 
     def pixels(self, p: Array, spread: Array, pixels: NDArray[np.float64],
                mask: NDArray[np.bool_]) -> tuple[Array, Array, Array]:
-        """Return depth, sigma and range (N,) of pixels (N, 2) of the image."""
+        """Decode single pixels, (N, 2) in the image: depth, sigma and range (N,)."""
         ray_z = _forward(self.view.camera.rays_at(pixels)[:, 2])
         return self._along_z(self._range(p), spread, np.where(mask, ray_z, np.float32(np.nan)))
 

@@ -56,7 +56,7 @@ class DepthEstimate:
 
     depth: Array
     sigma: Array
-    range: Array
+    range: Array  # noqa: A003, RUF100
     metric: bool
     timing: dict[str, float]
 
@@ -142,12 +142,14 @@ class DepthEstimator:
                                                 asked[None])
         clock.lap('conditioner')
         at_tokens, at_prompts = np.split(conditioning, [len(tokens)], axis=1)
-        fixed = [_repeat(array, num_samples) for array in (
-            at_tokens, token_mask[None], known.values[None], at_prompts, known.mask[None],
-            global_)]
+        fixed = {name: np.repeat(array, num_samples, axis=0) for name, array in (
+            ('conditioning', at_tokens), ('token_mask', token_mask[None]),
+            ('prompts', known.values[None]), ('prompt_conditioning', at_prompts),
+            ('prompt_mask', known.mask[None]), ('global_', global_))}
         x_t = noise
         for step in steps:
-            x_t, x_0, log_b = self.backend.denoiser(x_t, *fixed, _repeat(step[None], num_samples))
+            x_t, x_0, log_b = self.backend.denoiser(
+                x_t=x_t, step=np.repeat(step[None], num_samples, axis=0), **fixed)
         clock.lap('denoiser')
 
         p = np.median(x_0, axis=0) / X_SCALE  # (N,)
@@ -192,11 +194,6 @@ class _Clock:
     def timing(self) -> dict[str, float]:
         """Return milliseconds per stage and in total."""
         return {**self._laps, 'total': (self._last - self._start) * 1e3}
-
-
-def _repeat(array: NDArray, count: int) -> NDArray:
-    """Repeat the single batch entry of an array."""
-    return np.repeat(array, count, axis=0) if count > 1 else array
 
 
 def _check_image(image: NDArray[np.uint8], camera: Camera | None) -> None:

@@ -73,8 +73,8 @@ class View:
         size = self.network.width, self.network.height
         # Area averaging keeps thin things and does not alias; it is no help when enlarging.
         shrinks = size[0] <= self.camera.width and size[1] <= self.camera.height
-        return cv2.resize(image, size, interpolation=cv2.INTER_AREA if shrinks
-                          else cv2.INTER_LINEAR)
+        how = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
+        return np.asarray(cv2.resize(image, size, interpolation=how), np.uint8)
 
     def to_network(self, pixels: ArrayLike) -> NDArray[np.float32]:
         """Map (N, 2) image pixels to network pixels: u' = (u + 0.5) s - 0.5."""

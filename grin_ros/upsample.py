@@ -65,15 +65,17 @@ class Upsampler:
         """
         edges = np.pad(edge_cells(inverse), 1, mode='edge')
         fine = self._refine(inverse, image, edges)
-        out = cv2.resize(fine, self._output_size, interpolation=cv2.INTER_LINEAR)
+        out = self._scale(fine, cv2.INTER_LINEAR)
         if edges.any():
             # Linear interpolation would mix the two sides of an edge; nearest does not.
             at_edge = np.repeat(np.repeat(edges.view(np.uint8), self._stride, 0), self._stride, 1)
-            at_edge = cv2.resize(self._unpad(at_edge), self._output_size,
-                                 interpolation=cv2.INTER_NEAREST)
-            nearest = cv2.resize(fine, self._output_size, interpolation=cv2.INTER_NEAREST)
-            np.copyto(out, nearest, where=at_edge.view(bool))
-        return out, cv2.resize(spread, self._output_size, interpolation=cv2.INTER_LINEAR)
+            at_edge = self._scale(self._unpad(at_edge), cv2.INTER_NEAREST)
+            np.copyto(out, self._scale(fine, cv2.INTER_NEAREST), where=at_edge.view(bool))
+        return out, self._scale(spread, cv2.INTER_LINEAR)
+
+    def _scale(self, picture: NDArray, interpolation: int) -> NDArray:
+        """Resize to the output."""
+        return np.asarray(cv2.resize(picture, self._output_size, interpolation=interpolation))
 
     def _refine(self, inverse: Array, image: NDArray[np.uint8],
                 edges: NDArray[np.bool_]) -> Array:
@@ -83,10 +85,10 @@ class Upsampler:
             return inverse
         row, column = np.nonzero(edges)
         # With half a cell around it, the image is whole cells between grid points.
-        padded = cv2.copyMakeBorder(image, *[s // 2] * 4, cv2.BORDER_REPLICATE)
+        padded = self._pad(image)
         blocks = padded.reshape(height + 1, s, width + 1, s, 3)[row, :, column]
         blocks = blocks.reshape(-1, s * s, 3).transpose(2, 0, 1).astype(np.float32, order='C')
-        colours = cv2.resize(image, (width, height), interpolation=cv2.INTER_LINEAR)
+        colours = np.asarray(cv2.resize(image, (width, height), interpolation=cv2.INTER_LINEAR))
         difference = np.zeros((4, len(row), s * s), np.float32)
         for channel in range(3):
             corners = _corners(colours[..., channel].astype(np.float32), row, column)
@@ -101,11 +103,16 @@ class Upsampler:
         weight *= near == near_wins
         refined = (weight * value).sum(0) / weight.sum(0)
 
-        fine = cv2.resize(inverse, (width * s, height * s), interpolation=cv2.INTER_LINEAR)
-        fine = cv2.copyMakeBorder(fine, *[s // 2] * 4, cv2.BORDER_REPLICATE)
+        fine = self._pad(np.asarray(
+            cv2.resize(inverse, (width * s, height * s), interpolation=cv2.INTER_LINEAR)))
         cells = fine.reshape(height + 1, s, width + 1, s)
         cells[row, :, column] = refined.reshape(-1, s, s)
         return self._unpad(fine)
+
+    def _pad(self, fine: NDArray) -> NDArray:
+        """Put half cells around the network's image."""
+        half = self._stride // 2
+        return np.asarray(cv2.copyMakeBorder(fine, half, half, half, half, cv2.BORDER_REPLICATE))
 
     def _unpad(self, padded: NDArray) -> NDArray:
         """Cut off the half cells around the network's image."""

@@ -94,19 +94,19 @@ def cloud_view(points: ArrayLike, colours: NDArray[np.uint8], size: tuple[int, i
     """
     width, height = size
     picture = np.full((height, width, 3), BACKGROUND, np.uint8)
-    points = np.asarray(points, np.float64).reshape(-1, 3)
+    cloud = np.asarray(points, np.float64).reshape(-1, 3)
     colours = np.asarray(colours, np.uint8).reshape(-1, 3)
-    known = np.isfinite(points).all(1) & (points[:, 2] > 0)
-    points, colours = points[known], colours[known]
-    if not len(points):
+    known = np.isfinite(cloud).all(1) & (cloud[:, 2] > 0)
+    cloud, colours = cloud[known], colours[known]
+    if not len(cloud):
         return picture
     # Far outliers would shrink the rest to a dot.
-    near_enough = points[:, 2] < 3 * np.median(points[:, 2])
-    points, colours = points[near_enough], colours[near_enough]
-    middle = np.median(points, axis=0)
+    near_enough = cloud[:, 2] < 3 * np.median(cloud[:, 2])
+    cloud, colours = cloud[near_enough], colours[near_enough]
+    middle = np.median(cloud, axis=0)
     turn, _ = cv2.Rodrigues(np.array([0.0, np.deg2rad(yaw_deg), 0.0]))
     tilt, _ = cv2.Rodrigues(np.array([-np.deg2rad(pitch_deg), 0.0, 0.0]))
-    turned = (points - middle) @ (tilt @ turn).T
+    turned = (cloud - middle) @ (tilt @ turn).T
     reach = np.percentile(np.linalg.norm(turned, axis=1), 95)
     turned[:, 2] += 2.2 * reach
     in_front = turned[:, 2] > 0.3 * reach
@@ -141,7 +141,7 @@ def panel(photo: Image, depth: NDArray, sigma: NDArray | None, points: ArrayLike
     """
     near, far = limits(depth)
     size = round(height * photo.shape[1] / photo.shape[0]), height
-    pictures = [cv2.resize(photo, size, interpolation=cv2.INTER_AREA),
+    pictures = [np.asarray(cv2.resize(photo, size, interpolation=cv2.INTER_AREA), np.uint8),
                 _resize(colour_depth(depth, near, far), size), scale_bar(near, far, height)]
     labels = [title or 'image', 'depth', '']
     if sigma is not None:
@@ -180,12 +180,12 @@ def _turbo(level: NDArray) -> Image:
     """Map [0, 1] to the Turbo colours, RGB; NaN to 0."""
     grey = np.round(np.clip(np.nan_to_num(level, posinf=1, neginf=0), 0, 1) * 255)
     coloured = cv2.applyColorMap(grey.astype(np.uint8), cv2.COLORMAP_TURBO)
-    return cv2.cvtColor(coloured.reshape(*level.shape, 3), cv2.COLOR_BGR2RGB)
+    return np.ascontiguousarray(coloured.reshape(*level.shape, 3)[..., ::-1], np.uint8)
 
 
 def _resize(picture: Image, size: tuple[int, int]) -> Image:
     """Resize without inventing colours between two depths."""
-    return cv2.resize(picture, size, interpolation=cv2.INTER_NEAREST)
+    return np.asarray(cv2.resize(picture, size, interpolation=cv2.INTER_NEAREST), np.uint8)
 
 
 def _text(picture: Image, text: str, at: tuple[int, int]) -> None:

@@ -18,15 +18,14 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Any, Protocol
 
-import numpy as np
 from numpy.typing import NDArray
 
 from grin_ros.bundle import Bundle
 from grin_ros.errors import GrinError
 
-Array = NDArray[np.generic]
+Array = NDArray[Any]
 NAMES = ('auto', 'onnxruntime', 'torch')
 
 

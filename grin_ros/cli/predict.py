@@ -48,7 +48,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--rectified', action='store_true',
                         help='with --camera-info: the images are rectified, use P and no D')
     parser.add_argument('--output', type=Path, required=True, metavar='DIR',
-                        help='gets NAME_depth.npy, NAME_depth.png, NAME_sigma.npy, NAME_points.ply')
+                        help='gets NAME_depth.npy, _depth.png, _sigma.npy and _points.ply')
     add_estimator_options(parser)
 
 
@@ -73,9 +73,9 @@ def run(options: argparse.Namespace) -> int:
         write_files(options.output / path.stem, image, camera, result)
         rows.append(summary(path, result))
     for row in rows:
-        print('{image}: depth {depth_min_m:.2f} to {depth_max_m:.2f} m, median {depth_median_m:.2f}'
-              ' m{note}, {total_ms:.0f} ms'.format(
-                  **row, note='' if row['metric'] else ' (scale not metric)'))
+        note = '' if row['metric'] else ' (scale not metric)'
+        print('{image}: depth {depth_min_m:.2f} to {depth_max_m:.2f} m, '
+              'median {depth_median_m:.2f} m{note}, {total_ms:.0f} ms'.format(**row, note=note))
     print(f'{estimator.backend.reason}; files are in {options.output}')
     write_json(options.json, {'bundle': estimator.bundle.name,
                               'backend': estimator.backend.reason, 'images': rows})
@@ -104,7 +104,8 @@ def chosen_camera(options: argparse.Namespace, width: int, height: int) -> Camer
         return read_camera_info(options.camera_info, options.rectified)
     if options.hfov is not None:
         return Camera.from_hfov(options.hfov, width, height)
-    return Camera.pinhole(*options.intrinsics, width, height)
+    fx, fy, cx, cy = options.intrinsics
+    return Camera.pinhole(fx, fy, cx, cy, width, height)
 
 
 def write_files(base: Path, image: NDArray[np.uint8], camera: Camera | None,
