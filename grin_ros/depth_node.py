@@ -85,7 +85,7 @@ class DepthNode(LifecycleNode):
             self.release(timeout=1.0)
             return self._refuse(problem)
         self._statistics.facts['image_is'] = self._topics.rule
-        self._statistics.complain('')
+        self._statistics.recover()
         facts = self._statistics.facts
         self.get_logger().info(f'bundle {facts["bundle"]} on {facts["backend"]}; images on '
                                f'{self._topics.name} are {self._topics.rule}')

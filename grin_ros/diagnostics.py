@@ -79,6 +79,11 @@ class Statistics:
         with self._lock:
             self.problem, self.problem_time = problem, time.monotonic()
 
+    def recover(self) -> None:
+        """Note that the last problem is over; it stays readable."""
+        with self._lock:
+            self.problem_time = -np.inf
+
     def values(self) -> dict[str, str]:
         """Return everything as text, for /diagnostics."""
         now = time.monotonic()
