@@ -21,6 +21,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass
+from hashlib import sha256
 import json
 import os
 from pathlib import Path
@@ -84,13 +85,21 @@ def load_library(assets: Path | None = None) -> list[Model]:
     if assets is not None and not Path(assets).is_dir():
         raise GrinError(f'--assets {assets} is no folder: give one that holds '
                         f'{PACKAGE}_*.deb or its .sh3f files')
-    cache = Path(assets) if assets and (Path(assets) / 'catalogue.json').is_file() \
-        else default_cache()
+    cache = default_cache() if assets is None else _cache_of(Path(assets))
     catalogue = cache / 'catalogue.json'
     if not catalogue.is_file() or json.loads(catalogue.read_text())['format'] != FORMAT:
         with tempfile.TemporaryDirectory() as scratch:
             _write_cache(_parse(_unpack(assets, Path(scratch)), Path(scratch)), cache)
     return _read_cache(cache)
+
+
+def _cache_of(assets: Path) -> Path:
+    """Return the folder itself if it is a cache, else a place for what is parsed from it."""
+    if (assets / 'catalogue.json').is_file():
+        return assets
+    files = sorted([*assets.rglob('*.sh3f'), *assets.glob(f'{PACKAGE}_*.deb')])
+    content = repr([(file.name, file.stat().st_size) for file in files])
+    return default_cache().with_name('assets-' + sha256(content.encode()).hexdigest()[:12])
 
 
 def _unpack(assets: Path | None, scratch: Path) -> list[Path]:
@@ -174,8 +183,9 @@ def _read_model(folder: Path, library: str, entry: dict[str, str]) -> Model | No
 def _write_cache(models: Iterator[Model], cache: Path) -> None:
     """Store the library as flat arrays that all worker processes can map and share."""
     cache.parent.mkdir(parents=True, exist_ok=True)
-    entries, triangles, uvs, face_materials, texels = [], [], [], [], []
-    first_face = first_texel = 0
+    entries, triangles, uvs, face_materials = [], [], [], []
+    texels, first_texel = [np.zeros((1, 4), np.uint8)], 1  # an empty array cannot be mapped
+    first_face = 0
     for model in models:
         materials = []
         for material in model.mesh.materials:
@@ -193,6 +203,8 @@ def _write_cache(models: Iterator[Model], cache: Path) -> None:
         uvs.append(model.mesh.uvs)
         face_materials.append(model.mesh.face_materials)
         first_face += len(model.mesh.triangles)
+    if not entries:
+        raise GrinError(f'no usable model found: check that --assets holds {PACKAGE}')
     # Written beside and renamed, so that a stopped run leaves no half cache.
     with tempfile.TemporaryDirectory(dir=cache.parent) as scratch:
         folder = Path(scratch) / 'assets'

@@ -112,8 +112,10 @@ def worth_keeping(range_m: np.ndarray, kind: str, rng: np.random.Generator) -> b
         return False
     if kind == 'street':
         return bool(middle > 1.5)
-    flat = known.std() < 0.08
-    return not (flat and rng.random() < 0.8)
+    # A bare wall, seen head-on, says nothing about its distance.
+    near, far = np.percentile(known, (5, 95))
+    bare = far < 1.4 * near or known.std() < 0.08
+    return not (bare and rng.random() < 0.8)
 
 
 def generate(directory: Path, frames: int, settings: Settings, workers: int = 1,

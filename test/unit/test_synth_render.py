@@ -1,0 +1,164 @@
+# Copyright 2026 The grin_ros Authors
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+#
+# SPDX-License-Identifier: Apache-2.0
+
+"""The renderer's ranges are those of the formulas, for every kind of camera."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from grin_ros.camera import Camera
+from grin_ros.synth.cameras import draw_camera, look
+from grin_ros.synth.scene import Light, Scene, SceneBuilder
+
+pytest.importorskip('numba', reason='worlds need numba: pip install "grin_ros[train]"')
+pytest.importorskip('embreex', reason='worlds need embreex: pip install "grin_ros[train]"')
+from grin_ros.synth.render import render  # noqa: E402
+
+K = np.array([[90, 0, 61.3], [0, 92, 44.7], [0, 0, 1]])
+CAMERAS = {
+    'pinhole': Camera(K, 128, 96),
+    'plumb_bob': Camera(K, 128, 96, (-0.2, 0.05, 0.001, -0.002, 0.0)),
+    'fisheye': Camera(K / [[2], [2], [1]] + [[0, 0, 30], [0, 0, 22], [0, 0, 0]], 128, 96,
+                      (0.02, -0.01, 0.003, 0.0), 'equidistant'),
+}
+
+
+def new_builder() -> SceneBuilder:
+    """Return an empty world with one lamp."""
+    builder = SceneBuilder(np.random.default_rng(0))
+    builder.lights.append(Light((0, 3, 0), (1, 0, 0), (0, 0, 1), np.full(3, 20.0)))
+    return builder
+
+
+def view(scene: Scene, camera: Camera, position=(0, 0, 0), rotation=None, supersample=1):
+    """Render with a generator of its own."""
+    return render(scene, camera, np.array(position, float),
+                  look(0, 0) if rotation is None else rotation, np.random.default_rng(1),
+                  supersample)
+
+
+@pytest.mark.parametrize('name', CAMERAS)
+@pytest.mark.parametrize('supersample', [1, 2, 3])
+def test_wall_is_at_its_distance(name, supersample):
+    """A wall 3 m ahead: z = 3 exactly where it is seen, whatever the lens and the sampling."""
+    builder = new_builder()
+    builder.quad((-40, -40, 3), (80, 0, 0), (0, 80, 0), builder.material(np.full(3, 0.5)))
+    camera = CAMERAS[name]
+    _, range_m = view(builder.build(), camera, supersample=supersample)
+    z = camera.rays()[..., 2]
+    wall = np.abs(z) > 0.2
+    np.testing.assert_allclose((range_m * z)[wall & (z > 0)], 3, rtol=1e-4)
+    assert np.isposinf(range_m[z < -0.01]).all()
+
+
+@pytest.mark.parametrize('name', CAMERAS)
+def test_box_has_its_shape(name):
+    """A turned camera sees a box where slab intersection says it is."""
+    builder = new_builder()
+    center, size = np.array([0.4, 0.2, 2.5]), np.array([1.0, 0.8, 0.6])
+    builder.box(center, size, builder.material(np.full(3, 0.5)))
+    camera, eye, rotation = CAMERAS[name], np.array([-0.3, 0.5, 0.1]), look(0.3, -0.15, 0.2)
+    _, range_m = view(builder.build(), camera, eye, rotation)
+    rays = camera.rays().astype(np.float64) @ rotation.T
+    with np.errstate(divide='ignore'):
+        a, b = ((center + side * size / 2 - eye) / rays for side in (-1, 1))
+    near, far = np.minimum(a, b).max(-1), np.maximum(a, b).min(-1)
+    inside = far - near > 1e-2
+    assert inside.sum() > 200
+    np.testing.assert_allclose(range_m[inside], near[inside], rtol=1e-4)
+    assert np.isposinf(range_m[near - far > 1e-2]).all()
+
+
+def test_right_is_right_and_up_is_up():
+    """A red thing to the right and a green one above: no mirrored axis."""
+    builder = new_builder()
+    right, down, forward = look(0, 0).T
+    for offset, color in ((right, (1, 0, 0)), (-down, (0, 1, 0))):
+        builder.box(2 * forward + 0.6 * offset, (0.3, 0.3, 0.3), builder.material(
+            np.array(color, float), emission=0.0))
+    image, range_m = view(builder.build(), Camera.from_hfov(90, 120, 120))
+    hit = np.isfinite(range_m)
+    red, green = hit & (image[..., 0] > image[..., 1]), hit & (image[..., 1] > image[..., 0])
+    v, u = np.nonzero(red)
+    assert u.mean() > 70 and abs(v.mean() - 59.5) < 2
+    v, u = np.nonzero(green)
+    assert v.mean() < 50 and abs(u.mean() - 59.5) < 2
+
+
+def test_model_forward_axis_and_handedness():
+    """The columns of look() are a right-handed frame: right x down = forward."""
+    for yaw, pitch, roll in ((0, 0, 0), (1.2, -0.4, 0.3), (-2.5, 0.8, -1)):
+        rotation = look(yaw, pitch, roll)
+        np.testing.assert_allclose(rotation @ rotation.T, np.eye(3), atol=1e-12)
+        assert np.linalg.det(rotation) == pytest.approx(1)
+    np.testing.assert_allclose(look(np.pi / 2, 0)[:, 2], [1, 0, 0], atol=1e-12)
+    assert look(0, 0.5)[1, 2] > 0  # pitch is upwards
+
+
+def test_rays_pass_through_holes_and_glass():
+    """A card with a transparent left half and a pane of glass hide only what is opaque."""
+    builder = new_builder()
+    card = np.full((64, 64, 4), 255, np.uint8)
+    card[:, :32, 3] = 0
+    # Seen along +z, +x is to the left: the card's u runs from right to left.
+    builder.quad((-2, -2, 2), (4, 0, 0), (0, 4, 0), builder.material(card))
+    builder.quad((-9, -9, 1), (18, 0, 0), (0, 18, 0), builder.material(np.ones(3), opacity=0.2))
+    builder.quad((-20, -20, 4), (40, 0, 0), (0, 40, 0), builder.material(np.full(3, 0.5)))
+    camera = Camera.from_hfov(60, 64, 48)
+    _, range_m = view(builder.build(), camera)
+    z = range_m * camera.rays()[..., 2]
+    np.testing.assert_allclose(z[:, :30], 2, rtol=1e-4)
+    np.testing.assert_allclose(z[:, 34:], 4, rtol=1e-4)
+
+
+def test_pixels_without_a_ray_are_unknown():
+    """Beyond a fisheye's circle there is no range and no light."""
+    builder = new_builder()
+    builder.box((0, 0, 0), (8, 8, 8), builder.material(np.full(3, 0.5)))
+    k = np.array([[12, 0, 47.5], [0, 12, 35.5], [0, 0, 1.0]])
+    camera = Camera(k, 96, 72, (0.0, 0.0, 0.0, 0.0), 'equidistant')
+    image, range_m = view(builder.build(), camera)
+    missing = np.isnan(camera.rays()[..., 0])
+    assert missing.any() and not missing.all()
+    np.testing.assert_array_equal(np.isnan(range_m), missing)
+    assert (image[missing] == 0).all() and (image[~missing] > 0).any()
+
+
+def test_shadow_is_dark():
+    """What stands between the sun and the floor darkens the floor."""
+    builder = SceneBuilder(np.random.default_rng(0))
+    builder.ambient = np.full(3, 0.1)
+    builder.lights.append(Light((0, 1, 0), (0.01, 0, 0), (0, 0, 0.01), np.full(3, 3.0), True))
+    grey = builder.material(np.full(3, 0.5))
+    builder.quad((-9, 0, -9), (18, 0, 0), (0, 0, 18), grey)
+    builder.quad((-1, 6, 3), (2, 0, 0), (0, 0, 2), grey)
+    image, _ = view(builder.build(), Camera.from_hfov(60, 64, 48), (0, 2, 0), look(0, -0.46))
+    assert image[24, 32].mean() < 0.3 * image[24, 2].mean()
+
+
+def test_lenses_have_rays():
+    """Nearly every pixel of a drawn camera has a ray; each lens model occurs."""
+    rng = np.random.default_rng(0)
+    cameras = [draw_camera(rng, 64, 48, 'room') for _ in range(300)]
+    models = [camera.model if camera.distortion else 'pinhole' for camera in cameras]
+    for model in ('plumb_bob', 'equidistant'):
+        assert 3 <= models.count(model) <= 35
+    for camera in cameras[:60]:
+        rays = camera.rays()
+        known = np.isfinite(rays[..., 0])
+        assert known.mean() > (0.6 if camera.model == 'equidistant' else 0.99)
