@@ -63,13 +63,17 @@ class Upsampler:
         :param image: (h stride, w stride, 3) the network's image.
         :returns: (H, W) inverse range and (H, W) relative sigma at the output size.
         """
+        if min(inverse.shape) < 2:
+            return self._scale(inverse, cv2.INTER_LINEAR), self._scale(spread, cv2.INTER_LINEAR)
         edges = np.pad(edge_cells(inverse), 1, mode='edge')
         fine = self._refine(inverse, image, edges)
         out = self._scale(fine, cv2.INTER_LINEAR)
         if edges.any():
             # Linear interpolation would mix the two sides of an edge; nearest does not.
             at_edge = np.repeat(np.repeat(edges.view(np.uint8), self._stride, 0), self._stride, 1)
-            at_edge = self._scale(self._unpad(at_edge), cv2.INTER_NEAREST)
+            # One pixel more, as the linear kernel of its neighbours reaches into the cell.
+            at_edge = np.asarray(cv2.dilate(self._unpad(at_edge), np.ones((3, 3), np.uint8)))
+            at_edge = self._scale(at_edge, cv2.INTER_NEAREST)
             np.copyto(out, self._scale(fine, cv2.INTER_NEAREST), where=at_edge.view(bool))
         return out, self._scale(spread, cv2.INTER_LINEAR)
 
