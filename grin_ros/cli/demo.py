@@ -28,7 +28,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
     parser.add_argument('--output', type=Path, default=Path('demo'), help='folder to write into')
     parser.add_argument('--rate', type=float, default=8.0, help='pictures a second')
-    parser.add_argument('--repeat', type=int, default=10, help='times each picture is shown')
+    parser.add_argument('--repeat', type=int, default=16, help='times each picture is shown')
     parser.add_argument('--json', type=Path, metavar='OUT', help='write the figures there too')
 
 

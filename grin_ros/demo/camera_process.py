@@ -33,12 +33,11 @@ from grin_ros.messages import camera_info_to_msg, image_to_msg
 
 
 def main() -> None:
-    """Publish every picture `repeat` times in a row, `loops` times over, then say how many."""
+    """Publish every picture `repeat` times in a row, then say how many were sent."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument('--motorcycle', type=Path, help='folder with the motorcycle photo')
     parser.add_argument('--rate', type=float, default=8.0, help='pictures a second')
-    parser.add_argument('--repeat', type=int, default=10, help='times one picture is shown')
-    parser.add_argument('--loops', type=int, default=1)
+    parser.add_argument('--repeat', type=int, default=16, help='times one picture is shown')
     parser.add_argument('--report', type=Path, required=True, help='JSON: pictures sent')
     options = parser.parse_args()
     frames = ([motorcycle(options.motorcycle)] if options.motorcycle else []) + shipped()
@@ -51,7 +50,7 @@ def main() -> None:
     try:
         while images.get_subscription_count() == 0:
             rclpy.spin_once(node, timeout_sec=0.1)
-        for frame in frames * options.loops:
+        for frame in frames:
             # The frame_id comes back with the answer, so it can say which picture this is.
             header = Header(frame_id=frame.name)
             image = image_to_msg(frame.image, 'rgb8', header)

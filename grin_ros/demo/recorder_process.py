@@ -72,9 +72,10 @@ class Recorder:
 
     def save(self, path: Path) -> None:
         """Write everything to one NumPy archive."""
-        extra: dict[str, Any] = {
-            f'{name}/latency_ms': np.array(values) for name, values in self.latencies.items()}
-        np.savez(path, arrivals=np.array(self.arrivals), **self.arrays, **extra)
+        entries: dict[str, Any] = {'arrivals': np.array(self.arrivals), **self.arrays}
+        for name, values in self.latencies.items():
+            entries[f'{name}/latency_ms'] = np.array(values)
+        np.savez(path, **entries)
 
 
 def image_array(message: Image) -> NDArray[np.float32]:

@@ -110,7 +110,7 @@ def write_picture(frames: list[Frame], recorded: Path, path: Path) -> Path:
                 continue
             points, colours = _cloud(archive, frame)
             rows.append(panel(frame.image, depth, archive.get(f'{frame.name}/sigma'), points,
-                              colours, height=300, title=frame.name))
+                              colours, height=240, title=frame.name))
     width = max(row.shape[1] for row in rows)
     rows = [np.pad(row, ((0, 4), (0, width - row.shape[1]), (0, 0))) for row in rows]
     cv2.imwrite(str(path), cv2.cvtColor(np.vstack(rows), cv2.COLOR_RGB2BGR))
