@@ -35,6 +35,7 @@ from torch import nn, Tensor
 from grin_ros.bundle import FORMAT_VERSION
 from grin_ros.camera import Camera
 from grin_ros.data.sample import Sample
+from grin_ros.depth_codec import X_SCALE
 from grin_ros.model.encoder import FrozenNormConv
 from grin_ros.model.grin import Grin
 from grin_ros.noise import noise_at
@@ -213,7 +214,6 @@ def run_onnx(folder: Path, probe: dict[str, Any], steps: int) -> tuple[np.ndarra
 
 def check_parity(folder: Path, probe: dict[str, Any]) -> dict[str, float]:
     """Return the largest |difference| in P from the probe's answers, per step count."""
-    from grin_ros.depth_codec import X_SCALE
     return {str(steps): float(np.abs(run_onnx(folder, probe, steps)[0]
                                      - probe[f'x_0_{steps}']).max() / X_SCALE)
             for steps in STEP_COUNTS}

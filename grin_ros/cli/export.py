@@ -1,0 +1,58 @@
+# Copyright 2026 The grin_ros Authors
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+#
+# SPDX-License-Identifier: Apache-2.0
+
+"""``grin export``: a checkpoint in, a bundle out that needs no torch."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from grin_ros.errors import GrinError, require
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options of the verb."""
+    parser.add_argument('checkpoint', type=Path, help='best.safetensors or last.safetensors')
+    parser.add_argument('--output', type=Path, required=True, help='folder of the bundle')
+    parser.add_argument('--name', default='grin_small')
+    parser.add_argument('--input-size', type=int, nargs=2, metavar=('W', 'H'), default=(320, 240))
+    parser.add_argument('--query-stride', type=int, choices=(1, 2, 4, 8), default=4)
+    parser.add_argument('--val', help='folder of held-out shards: sigma is calibrated on them')
+    parser.add_argument('--provenance', action='append', default=[], metavar='KEY=VALUE',
+                        help='a fact to keep in grin.json; may be repeated')
+    parser.add_argument('--licence', default='Apache-2.0')
+
+
+def run(options: argparse.Namespace) -> None:
+    """Export, and compare ONNX Runtime with torch on the probe."""
+    for module in ('torch', 'onnx', 'onnxscript', 'onnxruntime', 'safetensors'):
+        require(module, 'train')
+    from grin_ros.data.shards import ShardDataset
+    from grin_ros.export import export_bundle
+    from grin_ros.train import checkpoint
+
+    facts = dict(fact.partition('=')[::2] for fact in options.provenance)
+    held_out = ShardDataset(options.val) if options.val else ()
+    if options.val and not len(held_out):
+        raise GrinError(f'--val {options.val} holds no finished shards')
+    differences = export_bundle(
+        checkpoint.load(options.checkpoint), options.output, name=options.name,
+        input_size=tuple(options.input_size), query_stride=options.query_stride,
+        held_out=held_out, provenance=facts, licence=options.licence)
+    size = sum(path.stat().st_size for path in options.output.iterdir()) / 1e6
+    print(f'{options.output}: {size:.1f} MB; largest difference from torch in P per step count: '
+          + ', '.join(f'{steps}: {value:.1e}' for steps, value in differences.items()))

@@ -1,0 +1,82 @@
+# Copyright 2026 The grin_ros Authors
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+#
+# SPDX-License-Identifier: Apache-2.0
+
+"""The exported graphs answer as torch does, at every step count and size."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from conftest import tiny_grin
+import numpy as np
+import pytest
+
+torch = pytest.importorskip('torch', reason='export needs torch')
+
+from grin_ros import export  # noqa: E402
+from grin_ros.bundle import load_bundle  # noqa: E402
+from grin_ros.camera import Camera  # noqa: E402
+from grin_ros.train.checkpoint import Checkpoint  # noqa: E402
+
+
+@pytest.fixture(scope='module')
+def rounded():
+    """Return the torch network with the weights the tiny bundle holds."""
+    grin = tiny_grin()
+    return export.deployable(Checkpoint(grin.config, grin.state_dict(), {}, {}, 0, {}))
+
+
+@pytest.mark.parametrize('steps', export.STEP_COUNTS)
+def test_onnx_runtime_agrees_with_torch(tiny_bundle: Path, rounded, steps: int) -> None:
+    """The largest difference in P is at most 1e-4 at 1, 2, 4 and 8 steps."""
+    probe = dict(np.load(tiny_bundle / 'probe.npz'))
+    x_0, log_b = export.run_onnx(tiny_bundle, probe, steps)
+    expected_x_0, expected_log_b = export.run_torch(rounded, probe, steps)
+    assert np.abs(x_0 - expected_x_0).max() / export.X_SCALE <= export.PARITY_P
+    np.testing.assert_allclose(log_b, expected_log_b, atol=1e-3)
+    np.testing.assert_allclose(x_0, probe[f'x_0_{steps}'], atol=1e-3)
+    assert np.ptp(x_0) > 0.05, 'the answers vary, or agreement proves nothing'
+
+
+@pytest.mark.parametrize('width, height, tokens', [(96, 32, 1), (64, 128, 77)])
+def test_sizes_are_symbolic(tiny_bundle: Path, rounded, width: int, height: int,
+                            tokens: int) -> None:
+    """The same graphs serve sizes and token counts that the exporter never saw."""
+    rng = np.random.default_rng(3)
+    pixels = (rng.random((tokens, 2)) * (width - 1, height - 1)).astype(np.float32)
+    probe = {'image': rng.integers(0, 255, (height, width, 3), dtype=np.uint8),
+             'rays': Camera.from_hfov(90, width, height).rays(), 'pixels': pixels,
+             'x_T': rng.standard_normal(tokens).astype(np.float32)}
+    for a, b in zip(export.run_onnx(tiny_bundle, probe, 2), export.run_torch(rounded, probe, 2),
+                    strict=True):
+        np.testing.assert_allclose(a, b, atol=2.5e-4)
+
+
+def test_weights_are_stored_once_as_half(tiny_bundle: Path) -> None:
+    """The bundle is whole, small, and its weights file is about two bytes a parameter."""
+    bundle = load_bundle(tiny_bundle)
+    grin = tiny_grin()
+    parameters = sum(p.numel() for p in grin.parameters() if p.numel() >= 256)
+    assert (tiny_bundle / 'weights.bin').stat().st_size < 2.6 * parameters
+    assert {'encoder.onnx', 'conditioner.onnx', 'denoiser.onnx', 'weights.bin', 'probe.npz',
+            'weights.safetensors'} <= set(bundle.metadata['files'])
+
+
+def test_export_refuses_graphs_that_disagree(tiny_bundle: Path, tmp_path: Path) -> None:
+    """A probe that the graphs do not answer as torch did is noticed."""
+    probe = dict(np.load(tiny_bundle / 'probe.npz'))
+    probe['x_0_1'] = probe['x_0_1'] + 0.01
+    assert export.check_parity(tiny_bundle, probe)['1'] > export.PARITY_P
