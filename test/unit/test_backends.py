@@ -1,0 +1,85 @@
+# Copyright 2026 The grin_ros Authors
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+#
+# SPDX-License-Identifier: Apache-2.0
+
+"""Backends: they agree with the bundle's probe and with each other, and never fall back."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from grin_ros import backends
+from grin_ros.backends import Backend
+from grin_ros.bundle import load_bundle
+from grin_ros.depth_codec import X_SCALE
+from grin_ros.errors import GrinError
+from grin_ros.sampler import ddim_steps
+
+pytest.importorskip('onnxruntime', reason='no ONNX Runtime: pip install "grin_ros[cpu]"')
+
+
+def answer(backend: Backend, probe: dict[str, np.ndarray], steps: int) -> tuple:
+    image, rays, pixels, x_t = (probe[key][None] for key in ('image', 'rays', 'pixels', 'x_T'))
+    local_2, local_4, global_ = backend.encoder(image, rays)
+    conditioning = backend.conditioner(image, rays, local_2, local_4, pixels)
+    empty = np.zeros((1, 1, conditioning.shape[-1]), np.float32)
+    for step in ddim_steps(steps):
+        x_t, x_0, log_b = backend.denoiser(
+            x_t, conditioning, np.ones(x_t.shape, bool), empty[..., :2], empty,
+            np.zeros((1, 1), bool), global_, step[None])
+    return x_0[0], log_b[0]
+
+
+@pytest.fixture
+def probe(tiny_bundle: Path) -> dict[str, np.ndarray]:
+    with np.load(tiny_bundle / 'probe.npz') as stored:
+        return dict(stored)
+
+
+@pytest.mark.parametrize('steps', [1, 2, 4, 8])
+def test_onnxruntime_gives_the_probes_answer(tiny_bundle: Path, steps: int,
+                                             probe: dict[str, np.ndarray]) -> None:
+    x_0, log_b = answer(backends.load(load_bundle(tiny_bundle), cpu_threads=1), probe, steps)
+    assert np.abs(x_0 - probe[f'x_0_{steps}']).max() / X_SCALE < 1e-4
+    assert np.abs(log_b - probe[f'log_b_{steps}']).max() < 1e-3
+
+
+def test_torch_and_onnxruntime_agree(tiny_bundle: Path, probe: dict[str, np.ndarray]) -> None:
+    pytest.importorskip('torch', reason='no torch: backend torch is not checked')
+    loaded = load_bundle(tiny_bundle)
+    torch_x_0, _ = answer(backends.load(loaded, 'torch', cpu_threads=1), probe, 2)
+    onnx_x_0, _ = answer(backends.load(loaded, 'onnxruntime', cpu_threads=1), probe, 2)
+    # The checkpoint is rounded before norms are folded, the graphs after.
+    assert np.abs(torch_x_0 - onnx_x_0).max() / X_SCALE < 5e-3
+
+
+def test_auto_says_what_it_chose_and_why(tiny_bundle: Path) -> None:
+    backend = backends.load(load_bundle(tiny_bundle), cpu_threads=1)
+    assert backend.name == 'onnxruntime'
+    assert 'CPU' in backend.reason and 'auto' in backend.reason
+
+
+@pytest.mark.parametrize('name', ['tensorrtx', 'cuda', ''])
+def test_an_unknown_backend_is_refused(tiny_bundle: Path, name: str) -> None:
+    with pytest.raises(GrinError, match='use one of auto, onnxruntime'):
+        backends.load(load_bundle(tiny_bundle), name)
+
+
+def test_negative_threads_are_refused(tiny_bundle: Path) -> None:
+    with pytest.raises(GrinError, match='cpu_threads'):
+        backends.load(load_bundle(tiny_bundle), cpu_threads=-1)

@@ -1,0 +1,64 @@
+# Copyright 2026 The grin_ros Authors
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+#
+# SPDX-License-Identifier: Apache-2.0
+
+"""The verb eval: rows for all frames, means, and JSON without NaN."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from grin_ros.cli import main
+
+pytest.importorskip('onnxruntime', reason='no ONNX Runtime: pip install "grin_ros[cpu]"')
+
+
+@pytest.fixture
+def frames(tmp_path: Path) -> Path:
+    folder = tmp_path / 'frames'
+    folder.mkdir()
+    rng = np.random.default_rng(0)
+    for name in ('desk', 'kitti_1', 'empty'):
+        depth = np.full((60, 80), np.nan if name == 'empty' else 3.0, np.float32)
+        np.savez(folder / f'{name}.npz', depth=depth, source=name,
+                 rgb=rng.integers(0, 255, (60, 80, 3)).astype(np.uint8),
+                 K=np.array([[70.0, 0, 39.5], [0, 70, 29.5], [0, 0, 1]]))
+    return folder
+
+
+@pytest.mark.parametrize('align', ['none', 'median', 'scale_shift'])
+def test_frames_and_groups_are_scored(tiny_bundle: Path, frames: Path, tmp_path: Path, align: str,
+                                      capsys: pytest.CaptureFixture[str]) -> None:
+    out = tmp_path / 'scores.json'
+    assert main(['eval', '--data', str(frames), '--dataset', 'npz', '--align', align, '--bundle',
+                 str(tiny_bundle), '--threads', '1', '--json', str(out)]) == 0
+    scores = json.loads(out.read_text(encoding='utf-8'))
+    assert [row['name'] for row in scores['frames']] == ['desk', 'empty', 'kitti_1']
+    assert scores['frames'][0]['n'] == 60 * 80 and scores['frames'][1]['abs_rel'] is None
+    assert [row['name'] for row in scores['means']] == [
+        'mean driving', 'mean indoor', 'mean all']
+    assert scores['means'][-1]['frames'] == 2
+    assert 'mean indoor' in capsys.readouterr().out
+
+
+def test_a_folder_without_frames_is_refused(tiny_bundle: Path, tmp_path: Path,
+                                            capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(['eval', '--data', str(tmp_path), '--dataset', 'npz',
+                 '--bundle', str(tiny_bundle)]) == 2
+    assert 'no .npz frames' in capsys.readouterr().err

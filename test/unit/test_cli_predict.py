@@ -1,0 +1,103 @@
+# Copyright 2026 The grin_ros Authors
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+#
+# SPDX-License-Identifier: Apache-2.0
+
+"""The verb predict: its files, its refusals, and that torch stays at home."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+import subprocess
+import sys
+
+import cv2
+import numpy as np
+import pytest
+
+from grin_ros.cli import main
+
+pytest.importorskip('onnxruntime', reason='no ONNX Runtime: pip install "grin_ros[cpu]"')
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture
+def photo(tmp_path: Path) -> Path:
+    image = np.random.default_rng(0).integers(0, 255, (60, 80, 3)).astype(np.uint8)
+    path = tmp_path / 'photo.png'
+    cv2.imwrite(str(path), image)
+    return path
+
+
+def predict(tiny_bundle: Path, *arguments: str | Path) -> int:
+    return main(['predict', *map(str, arguments), '--bundle', str(tiny_bundle), '--threads', '1'])
+
+
+@pytest.mark.parametrize('camera', [
+    ('--intrinsics', '70', '70', '39.5', '29.5'), ('--hfov', '60'), ('--no-intrinsics',)])
+def test_every_image_gets_its_four_files(tiny_bundle: Path, tmp_path: Path, photo: Path,
+                                         camera: tuple[str, ...],
+                                         capsys: pytest.CaptureFixture[str]) -> None:
+    out, figures = tmp_path / 'out', tmp_path / 'figures.json'
+    assert predict(tiny_bundle, photo, *camera, '--output', out, '--json', figures) == 0
+    depth, sigma = np.load(out / 'photo_depth.npy'), np.load(out / 'photo_sigma.npy')
+    assert depth.shape == sigma.shape == (60, 80) and depth.dtype == np.float32
+    assert cv2.imread(str(out / 'photo_depth.png')).shape[0] == 60
+    assert (out / 'photo_points.ply').read_bytes().startswith(b'ply')
+    row = json.loads(figures.read_text())['images'][0]
+    assert row['metric'] is (camera != ('--no-intrinsics',))
+    assert ('scale not metric' in capsys.readouterr().out) is not row['metric']
+
+
+def test_a_camera_must_be_given(tiny_bundle: Path, photo: Path, tmp_path: Path) -> None:
+    with pytest.raises(SystemExit) as stop:
+        predict(tiny_bundle, photo, '--output', tmp_path)
+    assert stop.value.code == 2
+
+
+def test_problems_of_the_user_end_with_one_sentence(
+        tiny_bundle: Path, photo: Path, tmp_path: Path,
+        capsys: pytest.CaptureFixture[str]) -> None:
+    notes = tmp_path / 'notes.txt'
+    notes.write_text('no image')
+    for path, reason in ((tmp_path / 'missing.png', 'cannot be read'), (notes, 'no image that')):
+        assert predict(tiny_bundle, path, '--hfov', '60', '--output', tmp_path) == 2
+        assert reason in capsys.readouterr().err
+    other = tmp_path / 'other' / 'photo.jpg'
+    assert predict(tiny_bundle, photo, other, '--hfov', '60', '--output', tmp_path) == 2
+    assert 'overwrite' in capsys.readouterr().err
+    assert main(['predict', str(photo), '--hfov', '60', '--output', str(tmp_path),
+                 '--bundle', str(tmp_path)]) == 2
+    assert 'grin.json is missing' in capsys.readouterr().err
+
+
+def test_the_camera_of_another_size_is_refused(
+        tiny_bundle: Path, photo: Path, tmp_path: Path,
+        capsys: pytest.CaptureFixture[str]) -> None:
+    pytest.importorskip('yaml')
+    info = tmp_path / 'camera.yaml'
+    info.write_text('{width: 640, height: 480, k: [500, 0, 320, 0, 500, 240, 0, 0, 1]}')
+    assert predict(tiny_bundle, photo, '--camera-info', info, '--output', tmp_path) == 2
+    assert 'image is 80x60, its camera 640x480' in capsys.readouterr().err
+
+
+def test_predicting_never_imports_torch(tiny_bundle: Path, photo: Path, tmp_path: Path) -> None:
+    code = ('import sys; from grin_ros.cli import main; code = main(sys.argv[1:]); '
+            'sys.exit("torch was imported" if "torch" in sys.modules else code)')
+    run = subprocess.run(
+        [sys.executable, '-c', code, 'predict', str(photo), '--hfov', '60', '--output',
+         str(tmp_path), '--bundle', str(tiny_bundle), '--threads', '1'],
+        cwd=ROOT, capture_output=True, text=True)
+    assert run.returncode == 0, run.stderr

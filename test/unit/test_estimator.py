@@ -1,0 +1,147 @@
+# Copyright 2026 The grin_ros Authors
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+#
+# SPDX-License-Identifier: Apache-2.0
+
+"""Estimator: shapes, repeatability, and what it must refuse, on a real tiny network."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from grin_ros.camera import Camera
+from grin_ros.errors import GrinError
+from grin_ros.estimator import DepthEstimator
+
+pytest.importorskip('onnxruntime', reason='no ONNX Runtime: pip install "grin_ros[cpu]"')
+
+CAMERA = Camera.from_hfov(70, 160, 120)
+IMAGE = np.random.default_rng(0).integers(0, 255, (120, 160, 3)).astype(np.uint8)
+
+
+@pytest.fixture(scope='module')
+def estimator(tiny_bundle: Path) -> DepthEstimator:
+    return DepthEstimator.load(tiny_bundle, cpu_threads=1)
+
+
+def test_depth_has_the_images_size_and_is_metric(estimator: DepthEstimator) -> None:
+    result = estimator.estimate(IMAGE, CAMERA)
+    for array in (result.depth, result.sigma, result.range):
+        assert array.shape == (120, 160) and array.dtype == np.float32
+    assert result.metric
+    finite = np.isfinite(result.depth)
+    assert finite.any() and (result.depth[finite] > 0).all() and (result.sigma[finite] > 0).all()
+    assert np.allclose(result.depth[finite], (result.range * CAMERA.rays()[..., 2])[finite])
+
+
+def test_timing_adds_up(estimator: DepthEstimator) -> None:
+    timing = estimator.estimate(IMAGE, CAMERA).timing
+    assert list(timing) == ['preprocess', 'encoder', 'conditioner', 'denoiser', 'decode', 'total']
+    assert sum(timing.values()) == pytest.approx(2 * timing['total'])
+
+
+def test_without_a_camera_depth_is_the_default_pinholes_and_not_metric(
+        estimator: DepthEstimator) -> None:
+    result = estimator.estimate(IMAGE)
+    assert not result.metric
+    known = estimator.estimate(IMAGE, Camera.default_pinhole(160, 120))
+    assert np.array_equal(result.depth, known.depth, equal_nan=True)
+
+
+def test_the_same_seed_gives_the_same_depth(tiny_bundle: Path, estimator: DepthEstimator) -> None:
+    first, again = (estimator.estimate(IMAGE, CAMERA).depth for _ in range(2))
+    assert np.array_equal(first, again)
+    other = DepthEstimator.load(tiny_bundle, cpu_threads=1, seed=1).estimate(IMAGE, CAMERA)
+    assert not np.array_equal(first, other.depth)
+
+
+def test_a_full_grid_of_pixels_agrees_with_the_image(estimator: DepthEstimator) -> None:
+    # Image pixels under the query grid: the same tokens, so the same depth.
+    view = estimator._decoder(CAMERA, 1).view
+    scale = np.array([160 / view.network.width, 120 / view.network.height])
+    pixels = (view.grid.astype(np.float64) + 0.5) * scale - 0.5
+    at_pixels = estimator.estimate(IMAGE, CAMERA, pixels=pixels)
+    assert at_pixels.depth.shape == at_pixels.sigma.shape == (len(pixels),)
+    dense = estimator.estimate(IMAGE, CAMERA).range
+    u, v = np.round(pixels).astype(int).T
+    ratio = at_pixels.range / dense[v.clip(0, 119), u.clip(0, 159)]
+    assert np.abs(np.log(ratio[np.isfinite(ratio)])).mean() < 0.1
+
+
+def test_samples_are_the_median_of_single_draws(tiny_bundle: Path) -> None:
+    pixels = [[10, 10], [80.5, 60], [150, 100]]
+
+    def draw(seed: int, samples: int) -> tuple:
+        made = DepthEstimator.load(tiny_bundle, cpu_threads=1, seed=seed)
+        result = made.estimate(IMAGE, CAMERA, pixels=pixels, num_samples=samples,
+                               num_inference_steps=2)
+        return result.range, result.sigma
+
+    draws = [draw(seed, 1) for seed in (5, 6, 7)]
+    median, sigma = draw(5, 3)
+    assert np.allclose(median, np.median([ranges for ranges, _ in draws], axis=0), rtol=1e-3)
+    assert np.isfinite(sigma).all()
+
+
+@pytest.mark.parametrize('scale', [2, 4])
+def test_a_smaller_output_covers_the_same_view(estimator: DepthEstimator, scale: int) -> None:
+    small = estimator.estimate(IMAGE, CAMERA, output_scale=scale)
+    rays = CAMERA.scaled(160 // scale, 120 // scale).rays()
+    assert small.depth.shape == small.sigma.shape == rays.shape[:2]
+    finite = np.isfinite(small.depth)
+    assert np.allclose(small.depth[finite], (small.range * rays[..., 2])[finite])
+
+
+def test_prompts_and_every_lens_are_taken(estimator: DepthEstimator) -> None:
+    fisheye = Camera(np.array([[60.0, 0, 79.5], [0, 60, 59.5], [0, 0, 1]]), 160, 120,
+                     (0.0, 0.0, 0.0, 0.0), 'equidistant')
+    result = estimator.estimate(IMAGE, fisheye, prompts=[[80, 60, 1.5], [20, 30, 2.0]])
+    assert np.isfinite(result.depth[60, 80])
+    plain = estimator.estimate(IMAGE, fisheye)
+    assert not np.array_equal(result.depth, plain.depth, equal_nan=True)
+
+
+@pytest.mark.parametrize('stride', [1, 2, 8])
+def test_query_strides(tiny_bundle: Path, stride: int) -> None:
+    made = DepthEstimator.load(tiny_bundle, cpu_threads=1, query_stride=stride,
+                               input_size=(64, 64))
+    assert made.estimate(IMAGE, CAMERA).depth.shape == (120, 160)
+
+
+@pytest.mark.parametrize('image, reason', [
+    (IMAGE[..., 0], 'uint8 RGB'), (IMAGE.astype(np.float32), 'uint8 RGB'),
+    (IMAGE[:0], 'at least 8x8'), (IMAGE[:60], 'camera_info of this image'), (None, 'uint8 RGB')])
+def test_wrong_images_are_refused(estimator: DepthEstimator, image: np.ndarray,
+                                  reason: str) -> None:
+    with pytest.raises(GrinError, match=reason):
+        estimator.estimate(image, CAMERA)
+
+
+@pytest.mark.parametrize('options, reason', [
+    ({'num_inference_steps': 0}, '1 to 16'), ({'num_samples': 0}, 'num_samples'),
+    ({'pixels': [[1, 2, 3]]}, r'\(N, 2\)'), ({'pixels': [[200, 5]]}, 'in the image'),
+    ({'prompts': [[1, 2]]}, 'prompts'), ({'output_scale': 3}, 'output_scale')])
+def test_wrong_options_are_refused(estimator: DepthEstimator, options: dict, reason: str) -> None:
+    with pytest.raises(GrinError, match=reason):
+        estimator.estimate(IMAGE, CAMERA, **options)
+
+
+def test_wrong_strides_and_sizes_are_refused(tiny_bundle: Path) -> None:
+    with pytest.raises(GrinError, match='query_stride'):
+        DepthEstimator.load(tiny_bundle, query_stride=3)
+    with pytest.raises(GrinError, match='input_size'):
+        DepthEstimator.load(tiny_bundle, input_size=(16, 16))
