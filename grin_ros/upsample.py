@@ -88,6 +88,10 @@ class Upsampler:
         if s == 1:
             return inverse
         row, column = np.nonzero(edges)
+        # Cells begin half a cell before the first grid point, whose value they then repeat.
+        rows = np.clip([row - 1, row - 1, row, row], 0, height - 1)
+        columns = np.clip([column - 1, column, column - 1, column], 0, width - 1)
+        corners = (rows * width + columns)[..., None]  # (4, m, 1)
         # With half a cell around it, the image is whole cells between grid points.
         padded = self._pad(image)
         blocks = padded.reshape(height + 1, s, width + 1, s, 3)[row, :, column]
@@ -95,12 +99,12 @@ class Upsampler:
         colours = np.asarray(cv2.resize(image, (width, height), interpolation=cv2.INTER_LINEAR))
         difference = np.zeros((4, len(row), s * s), np.float32)
         for channel in range(3):
-            corners = _corners(colours[..., channel].astype(np.float32), row, column)
-            difference += np.abs(corners - blocks[channel])
+            seen = colours[..., channel].astype(np.float32).take(corners)
+            difference += np.abs(seen - blocks[channel])
         # A corner that looks right may win from the far end of the cell, hence the 0.05.
         weight = (self._bilinear + np.float32(0.05)) / (1 + (difference / COLOUR_SIGMA) ** 2)
 
-        value = _corners(inverse, row, column)  # (4, m, 1)
+        value = inverse.take(corners)
         near = value > np.sqrt(value.max(0) * value.min(0))
         near_weight = (weight * near).sum(0)
         near_wins = near_weight > weight.sum(0) - near_weight
@@ -136,10 +140,3 @@ def _jumps(inverse: Array) -> NDArray[np.bool_]:
     scale = np.minimum(inverse[:, 1:], inverse[:, :-1])
     beside = np.pad(step, ((0, 0), (1, 1)), mode='edge')
     return (step > JUMP * scale) & (step > BEND * np.minimum(beside[:, :-2], beside[:, 2:]))
-
-
-def _corners(grid: Array, row: NDArray[np.intp], column: NDArray[np.intp]) -> Array:
-    """Return (4, m, 1) the grid's values at the corners of m cells of the padded grid."""
-    grid = np.pad(grid, 1, mode='edge')
-    return np.stack([grid[row, column], grid[row, column + 1],
-                     grid[row + 1, column], grid[row + 1, column + 1]])[..., None]
