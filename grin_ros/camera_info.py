@@ -23,7 +23,7 @@ from types import SimpleNamespace
 from typing import Any
 
 from grin_ros.camera import Camera
-from grin_ros.errors import GrinError, require
+from grin_ros.errors import GrinError
 
 NO_REGION = {'x_offset': 0, 'y_offset': 0, 'width': 0, 'height': 0}
 
@@ -35,7 +35,10 @@ def read_camera_info(path: str | Path, rectified: bool = False) -> Camera:
     :param rectified: True when the images are rectified: the 3x3 of P, no distortion.
     :raises GrinError: naming the file and what is wrong in it.
     """
-    yaml = require('yaml', 'cpu')
+    try:
+        import yaml
+    except ImportError:  # every ROS 2 installation has it
+        raise GrinError(f'{path} cannot be read without PyYAML: pip install pyyaml') from None
     try:
         # `ros2 topic echo` ends each message with ---; the first will do.
         values = next(iter(yaml.safe_load_all(Path(path).expanduser().read_text('utf-8'))), None)
