@@ -200,14 +200,16 @@ class Robot:
     def ask(self, image: Image | np.ndarray, info: CameraInfo | None,
             needs: tuple[str, ...] = ()) -> Stamp:
         """Publish a picture until one of them is answered on all topics; return its stamp."""
-        needs = needs or tuple(self.answers)
-        for _ in range(20):
-            stamp = self.send(image, info)
-            deadline = time.monotonic() + PATIENCE / 20
+        needs, asked = needs or tuple(self.answers), []
+        for attempt in range(8):
+            asked.append(self.send(image, info))
+            # The first may get lost while publishers and subscriptions find each other.
+            deadline = time.monotonic() + 0.5 * 2 ** attempt
             while time.monotonic() < deadline:
                 rclpy.spin_once(self.node, timeout_sec=0.05)
-                if all(stamp in self.answers[name] for name in needs):
-                    return stamp
+                for stamp in asked:
+                    if all(stamp in self.answers[name] for name in needs):
+                        return stamp
         raise AssertionError(f'no answer; diagnostics: {self.diagnostics}')
 
     def settled(self) -> dict[str, str]:

@@ -1,0 +1,222 @@
+# Copyright 2026 The grin_ros Authors
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+#
+# SPDX-License-Identifier: Apache-2.0
+
+"""Control: parameters at run time, services, lifecycle, signals, and input that never comes."""
+
+from collections.abc import Callable
+from pathlib import Path
+import signal
+
+import numpy as np
+import pytest
+
+robots = pytest.importorskip('robot', reason='ROS 2 is not installed')
+lifecycle_msgs = pytest.importorskip('lifecycle_msgs.msg')
+ChangeState = pytest.importorskip('lifecycle_msgs.srv').ChangeState
+std_srvs = pytest.importorskip('std_srvs.srv')
+Transition = lifecycle_msgs.Transition
+
+
+@pytest.fixture(scope='module')
+def node(start_node: Callable, tiny_bundle: Path) -> 'robots.NodeProcess':
+    """Start a node with a tiny network, not configured."""
+    return start_node('control', bundle=tiny_bundle, max_age=30, autostart=False)
+
+
+def change(robot: 'robots.Robot', transition: int) -> bool:
+    """Ask for a lifecycle transition and return whether it was made."""
+    request = ChangeState.Request(transition=Transition(id=transition))
+    return robot.call(ChangeState, 'change_state', request).success
+
+
+def depth_of(robot: 'robots.Robot') -> np.ndarray:
+    """Return the depth of a fixed picture."""
+    stamp = robot.ask(robots.picture(), robots.pinhole_info())
+    msg = robot.answers['depth'][stamp]
+    return np.frombuffer(msg.data, np.float32).reshape(msg.height, msg.width)
+
+
+def test_transitions_do_what_they_say(node: 'robots.NodeProcess', make_robot: Callable) -> None:
+    robot = make_robot('control')
+    robot.diagnosed('state', 'unconfigured')
+    assert not robot.node.count_subscribers(robots.IMAGE)
+    assert not change(robot, Transition.TRANSITION_ACTIVATE)
+    assert change(robot, Transition.TRANSITION_CONFIGURE)
+    assert not robot.node.count_subscribers(robots.IMAGE)
+    assert change(robot, Transition.TRANSITION_ACTIVATE)
+    robot.wait_until_heard()
+    robot.ask(robots.picture(), robots.pinhole_info())
+
+    assert change(robot, Transition.TRANSITION_DEACTIVATE)
+    robot.diagnosed('state', 'inactive')
+    robot.wait(lambda: not robot.node.count_subscribers(robots.IMAGE), 'it stops to listen')
+    assert change(robot, Transition.TRANSITION_CLEANUP)
+    robot.wait(lambda: not robot.node.count_publishers('/control/depth'), 'outputs are gone')
+    assert change(robot, Transition.TRANSITION_CONFIGURE)
+    assert change(robot, Transition.TRANSITION_ACTIVATE)
+    robot.wait_until_heard()
+    robot.ask(robots.picture(), robots.pinhole_info())
+    accounts = robot.settled()
+    assert int(accounts['received']) == int(accounts['answered']) + int(accounts['dropped'])
+
+
+def test_parameters_apply_at_once(node: 'robots.NodeProcess', make_robot: Callable) -> None:
+    robot = make_robot('control')
+    robot.wait_until_heard()
+    depth = depth_of(robot)
+    middle = float(np.median(depth[np.isfinite(depth)]))
+    assert robot.set_parameter('max_depth', middle).successful
+    assert np.isposinf(depth_of(robot)).mean() > 0.3
+    assert robot.set_parameter('max_depth', 1000).successful  # an integer is kindly taken
+    assert robot.set_parameter('min_depth', middle).successful
+    assert np.isneginf(depth_of(robot)).mean() > 0.3
+    assert robot.set_parameter('min_depth', 0.0).successful
+    assert robot.set_parameter('max_sigma', 1e-6).successful
+    assert not np.isfinite(depth_of(robot)).any()
+    assert robot.set_parameter('max_sigma', 0.0).successful
+    assert robot.set_parameter('points_stride', 5).successful
+    stamp = robot.ask(robots.picture(), robots.pinhole_info())
+    assert robot.answers['points'][stamp].width == 128
+    assert robot.set_parameter('points_organized', False).successful
+    stamp = robot.ask(robots.picture(), robots.pinhole_info())
+    assert robot.answers['points'][stamp].is_dense
+    assert robot.set_parameter('num_inference_steps', 2).successful
+    robot.ask(robots.picture(), robots.pinhole_info())
+    robot.diagnosed('num_inference_steps', '2')
+
+
+def test_the_seed_decides_the_noise(node: 'robots.NodeProcess', make_robot: Callable) -> None:
+    robot = make_robot('control', outputs=('depth',))
+    robot.wait_until_heard()
+    first = depth_of(robot)
+    assert np.array_equal(first, depth_of(robot), equal_nan=True)
+    assert robot.set_parameter('seed', 5).successful
+    assert not np.array_equal(first, depth_of(robot), equal_nan=True)
+
+
+@pytest.mark.parametrize('name, value, words', [
+    ('max_depth', -1.0, ['out of range', 'max_depth']),
+    ('max_depth', 0.01, ['min_depth']),
+    ('max_sigma', 'much', ['max_sigma', 'double']),
+    ('bundle', '/tmp/other', ['read-only', 'bundle']),
+    ('output_scale', 2, ['read-only', 'output_scale']),
+    ('max_dept', 3.0, ['max_dept', 'not declared']),
+])
+def test_parameters_that_cannot_apply_are_rejected_with_a_reason(
+        node: 'robots.NodeProcess', make_robot: Callable, name: str, value: object,
+        words: list[str]) -> None:
+    robot = make_robot('control', outputs=())
+    if name == 'max_depth' and value == 0.01:
+        assert robot.set_parameter('min_depth', 0.1).successful
+    result = robot.set_parameter(name, value)
+    assert not result.successful
+    assert all(word in result.reason for word in words), result.reason
+
+
+def test_max_rate_drops_what_is_too_much(node: 'robots.NodeProcess', make_robot: Callable) -> None:
+    robot = make_robot('control', outputs=('depth',))
+    robot.wait_until_heard()
+    robot.ask(robots.picture(), robots.pinhole_info())
+    assert robot.set_parameter('max_rate', 0.001).successful
+    before = robot.settled()
+    for _ in range(10):
+        robot.send(robots.picture(), robots.pinhole_info())
+        robot.spin(0.1)
+    after = robot.settled()
+    assert int(after['answered']) - int(before['answered']) <= 1
+    assert int(after['dropped_max_rate']) >= 5
+    assert robot.set_parameter('max_rate', 0.0).successful
+    robot.ask(robots.picture(), robots.pinhole_info())
+
+
+def test_old_images_are_dropped_and_the_remedy_is_named(
+        node: 'robots.NodeProcess', make_robot: Callable) -> None:
+    robot = make_robot('control', outputs=('depth',))
+    robot.wait_until_heard()
+    robot.ask(robots.picture(), robots.pinhole_info())
+    assert robot.set_parameter('max_age', 1e-6).successful
+    robot.send(robots.picture(), robots.pinhole_info())
+    robot.diagnosed('dropped_too_old', '1')
+    robot.diagnosed('last_problem', 'max_age')
+    assert robot.set_parameter('max_age', 30.0).successful
+    robot.ask(robots.picture(), robots.pinhole_info())
+
+
+def test_services_disable_and_reset(node: 'robots.NodeProcess', make_robot: Callable) -> None:
+    robot = make_robot('control', outputs=('depth',))
+    robot.wait_until_heard()
+    SetBool = std_srvs.SetBool
+    assert robot.call(SetBool, 'enable', SetBool.Request(data=False)).success
+    robot.wait(lambda: not robot.node.count_subscribers(robots.IMAGE), 'it stops to listen')
+    robot.diagnosed('state', 'disabled')
+    assert robot.call(SetBool, 'enable', SetBool.Request(data=True)).success
+    robot.wait_until_heard()
+    robot.ask(robots.picture(), robots.pinhole_info())
+    reset = robot.call(std_srvs.Trigger, 'reset', std_srvs.Trigger.Request())
+    assert reset.success and 'forgotten' in reset.message
+    robot.ask(robots.picture(), robots.pinhole_info())
+
+
+def test_sigint_ends_with_zero_while_frames_come(
+        node: 'robots.NodeProcess', make_robot: Callable) -> None:
+    robot = make_robot('control')
+    robot.wait_until_heard()
+    for _ in range(5):
+        robot.send(robots.picture(), robots.pinhole_info())
+    assert node.stop(signal.SIGINT) == 0
+    assert 'Traceback' not in node.log and not node.has_torch()
+
+
+@pytest.mark.parametrize('number', [signal.SIGINT, signal.SIGTERM], ids=['sigint', 'sigterm'])
+def test_signals_end_with_zero_while_the_model_loads(
+        start_node: Callable, tiny_bundle: Path, number: int, make_robot: Callable) -> None:
+    node = start_node(f'early{number}', bundle=tiny_bundle)
+    robot = make_robot(f'early{number}', outputs=())
+    robot.wait(lambda: robot.node.count_publishers('/diagnostics'), 'the node exists')
+    assert node.stop(number) == 0
+    assert 'Traceback' not in node.log
+
+
+def test_without_camera_info_it_says_what_is_missing(
+        start_node: Callable, tiny_bundle: Path, make_robot: Callable) -> None:
+    """One node waits for camera_info, the other goes on without metric scale."""
+    topics = {'image': '/lonely/image', 'info': '/lonely/camera_info'}
+    start_node('waiting', bundle=tiny_bundle, max_age=30, **topics)
+    start_node('guessing', bundle=tiny_bundle, max_age=30, require_camera_info=False, **topics)
+    waiting = make_robot('waiting', outputs=('depth',), **topics)
+    guessing = make_robot('guessing', outputs=('depth', 'camera_info'), **topics)
+    for robot in (waiting, guessing):
+        robot.wait_until_heard()
+    stamp = guessing.ask(robots.picture(), None)
+    guessing.diagnosed('scale', 'not metric')
+    k = guessing.answers['camera_info'][stamp].k
+    assert (k[0], k[4]) == (320.0, 240.0)  # the paper's default pinhole
+
+    waiting.send(robots.picture(), None)
+    waiting.diagnosed('dropped_no_camera_info', '')
+    waiting.diagnosed('last_problem', 'require_camera_info: false')
+    assert '/lonely/camera_info' in waiting.diagnostics['last_problem']
+    waiting.ask(robots.picture(), robots.pinhole_info())
+    guessing.send(robots.picture(), robots.pinhole_info())
+    guessing.diagnosed('camera', 'from /lonely/camera_info')
+
+
+def test_its_own_camera_info_is_no_input(start_node: Callable, tiny_bundle: Path,
+                                         make_robot: Callable) -> None:
+    node = start_node('loop', bundle=tiny_bundle, info='/loop/camera_info')
+    robot = make_robot('loop', outputs=())
+    robot.diagnosed('message', 'camera_info_topic')
+    assert 'cannot configure: the camera_info input would be /loop/camera_info' in node.log
