@@ -28,10 +28,12 @@ from grin_ros.synth import worlds
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options."""
     parser.add_argument('--out', type=Path, required=True, metavar='DIR', help='folder of shards')
-    parser.add_argument('--frames', type=int, default=1200, metavar='N', help='default %(default)s')
+    parser.add_argument('--frames', type=int, default=1200, metavar='N',
+                        help='number of frames (default %(default)s)')
     parser.add_argument('--workers', type=int, default=1, metavar='W',
                         help='processes; the frames do not depend on it (default %(default)s)')
-    parser.add_argument('--seed', type=int, default=0, metavar='S', help='default %(default)s')
+    parser.add_argument('--seed', type=int, default=0, metavar='S',
+                        help='other seeds, other worlds (default %(default)s)')
     parser.add_argument('--size', type=size, default=(160, 120), metavar='WxH',
                         help='pixels of a frame (default 160x120)')
     parser.add_argument('--supersample', type=int, default=1, metavar='N',
@@ -57,7 +59,8 @@ def run(options: argparse.Namespace) -> int:
     """Render what is missing and say where it is."""
     if options.frames < 1 or options.seed < 0:
         raise GrinError('--frames must be at least 1 and --seed at least 0')
-    settings = worlds.Settings(options.seed, *options.size, options.supersample,
+    width, height = options.size
+    settings = worlds.Settings(options.seed, width, height, options.supersample,
                                tuple(options.kinds))
     rendered = worlds.generate(options.out, options.frames, settings, options.workers,
                                options.assets)

@@ -89,7 +89,8 @@ def decode_sample(files: dict[str, bytes], source: str) -> Sample:
     if image is None or code is None or image.shape[:2] != size or code.shape != size:
         raise GrinError(f'{source}: damaged sample (no {size[1]}x{size[0]} picture and range): '
                         'render the shard again')
-    return Sample(cv2.cvtColor(image, cv2.COLOR_BGR2RGB), decode_range(code), camera, meta)
+    rgb = cv2.cvtColor(image, cv2.COLOR_BGR2RGB).astype(np.uint8)
+    return Sample(rgb, decode_range(code), camera, meta)
 
 
 def shard_path(directory: Path, name: str, number: int) -> Path:

@@ -122,7 +122,7 @@ def add_skyline(builder: SceneBuilder, border: float, reach: float) -> None:
     if rng.random() < 0.6:
         land = builder.material(outdoors.grass(rng) * rng.uniform(0.5, 0.9))
         angle = np.linspace(0, 2 * np.pi, 49)
-        peak = rng.uniform(5, 60) * np.exp(0.5 * materials.fbm(rng, exponent=1.3)[0, :49])
+        peak = rng.uniform(5, 50) * np.exp(0.5 * materials.fbm(rng, exponent=2.0)[0, :49])
         peak[-1] = peak[0]
         foot = np.stack([300 * np.cos(angle), 0 * angle, 300 * np.sin(angle)], -1)
         crest = foot * 1.4 + np.stack([0 * peak, peak, 0 * peak], -1)

@@ -24,7 +24,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from grin_ros.camera import Camera
-from grin_ros.synth.rooms import Place
+from grin_ros.synth.places import Place
 
 
 @dataclass(frozen=True)
@@ -80,6 +80,7 @@ def _fisheye(rng: np.random.Generator, width: int, height: int) -> Camera:
 
 def draw_pose(rng: np.random.Generator, place: Place, kind: str) -> Pose | None:
     """Draw a pose for a kind of world; None when that spot would not do."""
+    pose: Pose | None
     if kind == 'street':
         pose = _street_pose(rng, place)
     elif kind == 'table' and place.table_tops:
@@ -89,7 +90,7 @@ def draw_pose(rng: np.random.Generator, place: Place, kind: str) -> Pose | None:
     if pose is None:
         return None
     margin = 0.1 if kind != 'street' else 0.25
-    blocked = any(other.holds(*pose.position, margin) for other in place.taken)
+    blocked = any(other.holds(pose.position, margin) for other in place.taken)
     return None if blocked else pose
 
 

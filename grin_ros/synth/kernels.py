@@ -16,6 +16,9 @@
 
 """Compiled loops of the renderer: cast rays, look up textures, gather light, smooth it."""
 
+# numba infers these types when it compiles; mypy cannot follow it.
+# mypy: ignore-errors
+
 from __future__ import annotations
 
 from llvmlite import ir
@@ -232,41 +235,3 @@ def unit(x, y, z):
     """Return (x, y, z) at unit length."""
     length = np.sqrt(x * x + y * y + z * z) + 1e-9
     return x / length, y / length, z / length
-
-
-@njit(cache=True, error_model='numpy')
-def denoise(light, normals, distances, step):
-    """
-    Smooth (H, W, 3) light over one surface: an a-trous step with 3x3 taps, step pixels apart.
-
-    :param normals: (H, W, 3); zero where nothing was hit.
-    :param distances: (H, W) [m]; taps at another distance or with another normal do not count.
-    """
-    height, width = distances.shape
-    out = np.zeros_like(light)
-    for y in range(height):
-        for x in range(width):
-            here = distances[y, x]
-            if not np.isfinite(here):
-                continue
-            tolerance = 0.03 * here + 0.01
-            red = green = blue = count = np.float32(0)
-            for j in range(y - step, y + step + 1, step):
-                for i in range(x - step, x + step + 1, step):
-                    if j < 0 or i < 0 or j >= height or i >= width:
-                        continue
-                    if not abs(distances[j, i] - here) <= tolerance:
-                        continue
-                    dot = normals[y, x, 0] * normals[j, i, 0] \
-                        + normals[y, x, 1] * normals[j, i, 1] \
-                        + normals[y, x, 2] * normals[j, i, 2]
-                    if dot < 0.9 and (i != x or j != y):
-                        continue
-                    red += light[j, i, 0]
-                    green += light[j, i, 1]
-                    blue += light[j, i, 2]
-                    count += 1
-            out[y, x, 0] = red / count
-            out[y, x, 1] = green / count
-            out[y, x, 2] = blue / count
-    return out

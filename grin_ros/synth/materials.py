@@ -18,7 +18,7 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
+from functools import cache
 
 import cv2
 import numpy as np
@@ -44,7 +44,7 @@ def fbm(rng: np.random.Generator, size: int = SIZE, exponent: float | None = Non
     return noise[::int(rng.choice([-1, 1])), ::int(rng.choice([-1, 1]))]
 
 
-@lru_cache(maxsize=None)
+@cache
 def _noise_bank(size: int, exponent: float, stretch: float) -> NDArray[np.float32]:
     """Return BANK noises; Fourier transforms were a fifth of the time of a world."""
     rng = np.random.default_rng((size, round(10 * exponent), round(10 * stretch)))
@@ -62,6 +62,13 @@ def color(rng: np.random.Generator, value: tuple[float, float] = (0.15, 0.9),
     """Return one sRGB colour (3,); strong saturations are rarer than weak ones."""
     strength = saturation[0] + (saturation[1] - saturation[0]) * rng.random() ** 2
     hsv = np.array([[[rng.random() * 360, strength, rng.uniform(*value)]]], np.float32)
+    return cv2.cvtColor(hsv, cv2.COLOR_HSV2RGB)[0, 0].astype(np.float64)
+
+
+def wood(rng: np.random.Generator) -> NDArray[np.float64]:
+    """Return the sRGB colour (3,) of wood: from pale birch to dark walnut."""
+    hsv = np.array([[[rng.uniform(18, 40), rng.uniform(0.2, 0.65), rng.uniform(0.25, 0.9)]]],
+                   np.float32)
     return cv2.cvtColor(hsv, cv2.COLOR_HSV2RGB)[0, 0].astype(np.float64)
 
 
@@ -116,7 +123,10 @@ def _courses(rng: np.random.Generator, kind: str) -> NDArray:
     piece = course * across + shifted * across // SIZE
     shade = rng.normal(1, rng.uniform(0.02, 0.2), down * across)[piece]
     grain = fbm(rng, exponent=1.2, stretch=8.0 if kind == 'plank' else 1.0)
-    base = color(rng, (0.25, 0.9), (0.2, 0.7) if kind == 'plank' else (0, 0.6))
+    if kind == 'plank' and rng.random() < 0.85:
+        base = wood(rng)
+    else:
+        base = color(rng, (0.25, 0.9), (0, 0.6))
     surface = base * (shade + rng.uniform(0.02, 0.1) * grain)[..., None]
     width = rng.uniform(0.008, 0.03)
     joint = (shifted * across % SIZE < SIZE * width * across) | (

@@ -69,7 +69,7 @@ def read_texture(path: Path) -> NDArray[np.uint8] | None:
         size = (max(1, round(image.shape[1] * scale)), max(1, round(image.shape[0] * scale)))
         image = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
     code = cv2.COLOR_BGRA2RGBA if image.shape[2] == 4 else cv2.COLOR_BGR2RGBA
-    return cv2.cvtColor(image, code)
+    return cv2.cvtColor(image, code).astype(np.uint8)
 
 
 def read_mtl(path: Path) -> dict[str, ModelMaterial]:
@@ -135,7 +135,7 @@ def read_obj(path: Path) -> Mesh | None:
         return None
     names = names or {'': 0}
     texture_index = np.array(texture_faces)
-    texture_xy = np.array(texture_corners or [[0, 0]], np.float32)
+    texture_xy = np.array(texture_corners or [['0', '0']], np.float32)
     uvs = texture_xy[np.clip(texture_index, 0, len(texture_xy) - 1)]
     uvs[texture_index < 0] = 0
     return Mesh(triangles=np.array(corners, np.float32)[np.array(faces)], uvs=uvs,

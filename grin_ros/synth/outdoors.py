@@ -95,7 +95,8 @@ def facade(rng: np.random.Generator, bays: int = 2, storeys: int = 2) -> NDArray
     image = cv2.resize(wall(rng), (size, size))
     glass = color(rng, (0.05, 0.45), (0, 0.5))
     frame = color(rng, (0.2, 1.0), (0, 0.3))
-    half_width, top, bottom = rng.uniform(0.15, 0.45), rng.uniform(0.08, 0.3), rng.uniform(0.6, 0.95)
+    half_width = rng.uniform(0.15, 0.45)
+    top, bottom = rng.uniform(0.08, 0.3), rng.uniform(0.6, 0.95)
     band = rng.random() < 0.3
     mullion = rng.random() < 0.7
     for storey in range(storeys):

@@ -25,6 +25,7 @@ from numpy.typing import NDArray
 from grin_ros.camera import Camera
 from grin_ros.errors import require
 from grin_ros.synth.scene import Scene
+from grin_ros.synth.tables import Sky
 
 PASSES = 8  # surfaces that a camera ray may meet until one is not transparent
 
@@ -44,7 +45,8 @@ def render(scene: Scene, camera: Camera, position: NDArray, rotation: NDArray,
     finer = camera.scaled(camera.width * supersample, camera.height * supersample)
     image, range_m = shade(scene, position, finer.rays() @ rotation.T, rng)
     if supersample > 1:
-        image = cv2.resize(image, (camera.width, camera.height), interpolation=cv2.INTER_AREA)
+        size = (camera.width, camera.height)
+        image = cv2.resize(image, size, interpolation=cv2.INTER_AREA).astype(np.float32)
     if supersample % 2:
         centre = supersample // 2
         return image, np.ascontiguousarray(range_m[centre::supersample, centre::supersample])
@@ -57,10 +59,11 @@ def shade(scene: Scene, position: NDArray, rays: NDArray, rng: np.random.Generat
     """Return linear RGB (H, W, 3) and range (H, W) [m] of (H, W, 3) world rays."""
     kernels = require('grin_ros.synth.kernels', 'train')
     embree = require('grin_ros.synth.embree', 'train')
+    smoothing = require('grin_ros.synth.smoothing', 'train')
     height, width = rays.shape[:2]
     count = height * width
-    sky = scene.sky or (scene.ambient, scene.ambient, np.zeros((1, 1)), 0.0)
-    sky = (*(np.asarray(part, np.float32) for part in sky[:3]), float(sky[3]))
+    open_sky = scene.sky or Sky(scene.ambient, scene.ambient, np.zeros((1, 1)), 0.0)
+    sky = (*(np.asarray(part, np.float32) for part in open_sky[:3]), open_sky.cloudiness)
     ray_hit = embree.ray_hit_buffer()
 
     # 1. Trace: surfaces and the light that falls on them, with one sample of each kind.
@@ -79,7 +82,7 @@ def shade(scene: Scene, position: NDArray, rays: NDArray, rng: np.random.Generat
     range_m = distances.reshape(height, width)
     light, normals = light.reshape(height, width, 3), normals.reshape(height, width, 3)
     for step in (1, 2, 4):
-        light = kernels.denoise(light, normals, range_m, step)
+        light = smoothing.denoise(light, normals, range_m, step)
 
     # 3. Colours: surface times light, glow, mirrored light, haze.
     hit = faces >= 0
@@ -89,7 +92,7 @@ def shade(scene: Scene, position: NDArray, rays: NDArray, rng: np.random.Generat
     color += (mirrored - color) * mirror_share[:, None]
     if scene.haze_m:
         clear = np.exp(-np.where(hit, distances, 0) / scene.haze_m)[:, None]
-        color = color * clear + sky[1] * (1 - clear)
+        color = color * clear + open_sky.horizon * (1 - clear)
     image = np.where(hit[:, None], color, albedo)  # without a hit, albedo holds the sky
     return image.reshape(height, width, 3).astype(np.float32), range_m
 

@@ -18,78 +18,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-
 import numpy as np
 from numpy.typing import NDArray
 
 from grin_ros.synth import materials
-from grin_ros.synth.assets import Model
-from grin_ros.synth.scene import Light, Scene, SceneBuilder
-
-INDOORS = ('Living room', 'Bedroom', 'Kitchen', 'Bathroom', 'Office', 'Miscellaneous')
-
-
-@dataclass
-class Footprint:
-    """Floor area taken by a thing: centre, half sizes and height [m]."""
-
-    x: float
-    z: float
-    half_x: float
-    half_z: float
-    height: float
-
-    def overlaps(self, other: Footprint) -> bool:
-        """Return True when both take some of the same floor."""
-        return (abs(self.x - other.x) < self.half_x + other.half_x
-                and abs(self.z - other.z) < self.half_z + other.half_z)
-
-    def holds(self, x: float, y: float, z: float, margin: float) -> bool:
-        """Return True when a point is inside the thing or nearer than margin [m]."""
-        return (abs(x - self.x) < self.half_x + margin and abs(z - self.z) < self.half_z + margin
-                and y < self.height + margin)
-
-
-@dataclass
-class Place:
-    """
-    A scene and what a camera must know to stand in it.
-
-    :param size: of the room (x, y, z) [m]; of a street: road width, 0, length.
-    :param taken: where things stand.
-    :param table_tops: (x, y, z, narrow side) of surfaces worth a close look [m].
-    """
-
-    scene: Scene
-    size: tuple[float, float, float]
-    taken: list[Footprint] = field(default_factory=list)
-    table_tops: list[tuple[float, float, float, float]] = field(default_factory=list)
-
-
-class Furniture:
-    """The library sorted by what a room needs."""
-
-    def __init__(self, library: list[Model]) -> None:
-        """Sort the library once; worlds share the result."""
-        self.by_category: dict[str, list[Model]] = {}
-        for model in library:
-            self.by_category.setdefault(model.category, []).append(model)
-        self.small = [m for m in library if m.longest < 0.5 and not m.door_or_window]
-        self.floor = [m for m in library
-                      if m.category in INDOORS and 0.4 <= m.longest < 3.2 and m.size[1] < 2.3
-                      and m.elevation < 0.3 and not m.door_or_window]
-        self.tables = [m for m in self.floor if m.size[1] < 1.1
-                       and any(word in m.name.lower() for word in ('table', 'desk'))]
-        self.people = self.by_category.get('Characters', [])
-
-    def draw(self, rng: np.random.Generator) -> Model | None:
-        """Return a piece for the floor, a table more often than chance would."""
-        if rng.random() < 0.03 and self.people:
-            return _pick(rng, self.people)
-        if rng.random() < 0.25 and self.tables:
-            return _pick(rng, self.tables)
-        return _pick(rng, self.floor) if self.floor else None
+from grin_ros.synth.furnishing import clutter, furnish, Furniture
+from grin_ros.synth.places import Footprint, Place
+from grin_ros.synth.scene import SceneBuilder
+from grin_ros.synth.tables import Light
 
 
 def build_room(rng: np.random.Generator, furniture: Furniture, corridor: bool = False) -> Place:
@@ -112,8 +48,8 @@ def build_room(rng: np.random.Generator, furniture: Furniture, corridor: bool = 
         builder.box((x, height / 2, z), (width, height, depth), wall_material,
                     rng.uniform(0.6, 3))
         taken.append(Footprint(x, z, width / 2, depth / 2, height))
-    table_tops = _furnish(builder, furniture, room, taken, corridor)
-    _clutter(builder, furniture, room, taken)
+    table_tops = furnish(builder, furniture, room, taken, corridor)
+    clutter(builder, furniture, room, taken)
     _lamps(builder, room, corridor)
     return Place(builder.build(), room, taken, table_tops)
 
@@ -201,75 +137,6 @@ def door(rng: np.random.Generator) -> NDArray:
     return np.clip(leaf, 0, 1)
 
 
-def _furnish(builder: SceneBuilder, furniture: Furniture, room: tuple[float, float, float],
-             taken: list[Footprint], corridor: bool) -> list[tuple[float, float, float, float]]:
-    """Stand furniture along the walls and in the room; return the table tops."""
-    rng = builder.rng
-    size_x, _, size_z = room
-    table_tops = []
-    wanted = min(int(rng.uniform(0.3, 1.1) * size_x * size_z / 1.5) + 2, 32)
-    for _ in range(wanted * 3):
-        model = furniture.draw(rng)
-        if model is None or len(taken) >= wanted:
-            break
-        if corridor and min(model.size[0], model.size[2]) > 0.6:
-            continue
-        x, z = rng.uniform(0, size_x), rng.uniform(0, size_z)
-        gap = model.size[2] / 2 + 0.04
-        if rng.random() < 0.65:  # its back to a wall
-            x, z, yaw = ((x, gap, 0.0), (x, size_z - gap, np.pi), (gap, z, np.pi / 2),
-                         (size_x - gap, z, -np.pi / 2))[rng.integers(4)]
-        else:
-            yaw = rng.integers(4) * np.pi / 2 if rng.random() < 0.5 else rng.uniform(0, 2 * np.pi)
-        place = footprint(model, x, z, yaw)
-        inside = (place.half_x + 0.02 < x < size_x - place.half_x - 0.02
-                  and place.half_z + 0.02 < z < size_z - place.half_z - 0.02)
-        if not inside or any(place.overlaps(other) for other in taken):
-            continue
-        taken.append(place)
-        builder.model(model, (x, max(model.elevation, 0), z), yaw)
-        if model in furniture.tables or (model.size[1] < 1.2 and rng.random() < 0.2):
-            _lay_table(builder, furniture, model, x, z, yaw)
-            table_tops.append((x, model.size[1], z, min(model.size[0], model.size[2])))
-    return table_tops
-
-
-def footprint(model: Model, x: float, z: float, yaw: float) -> Footprint:
-    """Return the floor area of a model turned by yaw."""
-    c, s = abs(np.cos(yaw)), abs(np.sin(yaw))
-    return Footprint(x, z, (model.size[0] * c + model.size[2] * s) / 2,
-                     (model.size[0] * s + model.size[2] * c) / 2, model.size[1])
-
-
-def _lay_table(builder: SceneBuilder, furniture: Furniture, table: Model, x: float, z: float,
-               yaw: float) -> None:
-    """Put small things on top of a table."""
-    rng = builder.rng
-    c, s = np.cos(yaw), np.sin(yaw)
-    for _ in range(rng.integers(0, 7) if furniture.small else 0):
-        a, b = rng.uniform(-0.4, 0.4, 2) * (table.size[0], table.size[2])
-        builder.model(_pick(rng, furniture.small),
-                      (x + c * a + s * b, table.size[1] + 0.002, z - s * a + c * b),
-                      rng.uniform(0, 2 * np.pi))
-
-
-def _clutter(builder: SceneBuilder, furniture: Furniture, room: tuple[float, float, float],
-             taken: list[Footprint]) -> None:
-    """Leave boxes and small things on the floor."""
-    rng = builder.rng
-    for _ in range(rng.integers(0, 6)):
-        x, z = rng.uniform(0.2, room[0] - 0.2), rng.uniform(0.2, room[2] - 0.2)
-        if any(place.holds(x, 0, z, 0.2) for place in taken):
-            continue
-        if rng.random() < 0.5 or not furniture.small:
-            size = rng.uniform(0.05, 0.5, 3)
-            image = materials.texture(rng) if rng.random() < 0.5 else materials.picture(rng)
-            builder.box((x, size[1] / 2, z), size, builder.material(image), rng.uniform(0.2, 1),
-                        rng.uniform(0, 2 * np.pi))
-        else:
-            builder.model(_pick(rng, furniture.small), (x, 0, z), rng.uniform(0, 2 * np.pi))
-
-
 def _lamps(builder: SceneBuilder, room: tuple[float, float, float], corridor: bool) -> None:
     """Add ceiling lamps, sometimes a low lamp, sometimes light from a window."""
     rng = builder.rng
@@ -292,8 +159,3 @@ def _lamps(builder: SceneBuilder, room: tuple[float, float, float], corridor: bo
         builder.lights.append(Light((0.05, rng.uniform(1, 2), rng.uniform(0, size_z)),
                                     (0, 1.2, 0), (0, 0, 1.5), daylight))
     builder.ambient = tone * rng.uniform(0.25, 0.7)
-
-
-def _pick(rng: np.random.Generator, models: list[Model]) -> Model:
-    """Return one of the models."""
-    return models[rng.integers(len(models))]

@@ -20,7 +20,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any
 
 import cv2
 import numpy as np
@@ -29,55 +29,9 @@ from numpy.typing import ArrayLike, NDArray
 from grin_ros.errors import require
 from grin_ros.synth import materials
 from grin_ros.synth.assets import Model
+from grin_ros.synth.tables import Light, Sky, Tables
 
 MIP_LEVELS = 8
-
-
-class Light(NamedTuple):
-    """
-    A lamp (a parallelogram), or the sun.
-
-    :param position: centre [m]; for the sun the direction towards it.
-    :param edge_a: one edge of the lamp [m].
-    :param edge_b: the other edge of the lamp [m].
-    :param power: linear RGB.
-    :param is_sun: True for parallel light that does not fall off.
-    """
-
-    position: Sequence[float]
-    edge_a: Sequence[float]
-    edge_b: Sequence[float]
-    power: NDArray
-    is_sun: bool = False
-
-
-class Sky(NamedTuple):
-    """Colours of the sky (linear RGB), its clouds (n, n) and the share of them."""
-
-    zenith: NDArray
-    horizon: NDArray
-    clouds: NDArray
-    cloudiness: float
-
-
-class Tables(NamedTuple):
-    """The arrays that the compiled kernels read; F faces, M materials, L lights."""
-
-    uvs: NDArray[np.float32]  # (F, 3, 2)
-    normals: NDArray[np.float32]  # (F, 3)
-    density: NDArray[np.float32]  # (F,) texels per metre
-    face_materials: NDArray[np.int32]  # (F,)
-    texel_offsets: NDArray[np.int64]  # (M, MIP_LEVELS)
-    texture_sizes: NDArray[np.int32]  # (M, MIP_LEVELS, 2) width, height
-    texels: NDArray[np.uint8]  # (T, 4)
-    tints: NDArray[np.float32]  # (M, 3)
-    opacities: NDArray[np.float32]  # (M,)
-    emissions: NDArray[np.float32]  # (M,)
-    glosses: NDArray[np.float32]  # (M,)
-    light_positions: NDArray[np.float32]  # (L, 3)
-    light_edges: NDArray[np.float32]  # (L, 2, 3)
-    light_powers: NDArray[np.float32]  # (L, 3)
-    light_is_sun: NDArray[np.bool_]  # (L,)
 
 
 @dataclass(frozen=True)
@@ -153,7 +107,8 @@ class SceneBuilder:
             image = (np.clip(image, 0, 1) * 255).astype(np.uint8)
         if image.shape[2] == 3:
             image = np.dstack([image, np.full(image.shape[:2], 255, np.uint8)])
-        offsets, sizes = [], []
+        offsets: list[int] = []
+        sizes: list[tuple[int, int]] = []
         for _ in range(MIP_LEVELS):
             height, width = image.shape[:2]
             if not sizes or sizes[-1] != (width, height):

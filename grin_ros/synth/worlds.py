@@ -32,8 +32,10 @@ from grin_ros.data.shards import count_samples, encode_sample, shard_path, write
 from grin_ros.errors import GrinError, require
 from grin_ros.synth.assets import load_library, Model
 from grin_ros.synth.cameras import draw_camera, draw_pose
+from grin_ros.synth.furnishing import Furniture
+from grin_ros.synth.places import Place
 from grin_ros.synth.render import render
-from grin_ros.synth.rooms import build_room, Furniture, Place
+from grin_ros.synth.rooms import build_room
 from grin_ros.synth.sensor import expose
 from grin_ros.synth.streets import build_street
 
@@ -167,7 +169,7 @@ def _encoded_worlds(settings: Settings, library: list[Model], numbers: list[int]
         yield from pool.imap(_render_world, numbers)
 
 
-_worker: tuple[Settings, Furniture]
+_worker: tuple[Settings, Furniture] | None = None  # of this process
 
 
 def _start_worker(settings: Settings, library: list[Model]) -> None:
@@ -180,6 +182,7 @@ def _start_worker(settings: Settings, library: list[Model]) -> None:
 
 def _render_world(number: int) -> list[tuple[str, dict[str, bytes]]]:
     """Render one world and encode its frames."""
+    assert _worker is not None, 'the pool starts its workers with _start_worker'
     settings, furniture = _worker
     return [encode_sample(sample, sample.meta['index'])
             for sample in world_frames(settings, furniture, number)]

@@ -43,7 +43,7 @@ def test_range_code_keeps_four_digits():
 
 
 def test_range_code_tells_unknown_from_sky():
-    """NaN and +Inf survive; ranges beyond the code are clipped, nonsense is unknown."""
+    """Unknown and sky survive; what is beyond the code is clipped, nonsense is unknown."""
     code = encode_range(np.array([np.nan, np.inf, 0.01, 5000, -1, 0]))
     assert code.tolist() == [0, 65535, 1, 65534, 0, 0]
     back = decode_range(code)

@@ -23,11 +23,12 @@ import pytest
 
 from grin_ros.camera import Camera
 from grin_ros.synth.cameras import draw_camera, look
-from grin_ros.synth.scene import Light, Scene, SceneBuilder
+from grin_ros.synth.render import render
+from grin_ros.synth.scene import Scene, SceneBuilder
+from grin_ros.synth.tables import Light
 
 pytest.importorskip('numba', reason='worlds need numba: pip install "grin_ros[train]"')
 pytest.importorskip('embreex', reason='worlds need embreex: pip install "grin_ros[train]"')
-from grin_ros.synth.render import render  # noqa: E402
 
 K = np.array([[90, 0, 61.3], [0, 92, 44.7], [0, 0, 1]])
 CAMERAS = {

@@ -1,0 +1,62 @@
+# Copyright 2026 The grin_ros Authors
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+#
+# SPDX-License-Identifier: Apache-2.0
+
+"""Smoothing: noisy light on surfaces in, the same light smoothed over each surface out."""
+
+# mypy: ignore-errors
+
+from __future__ import annotations
+
+from numba import njit
+import numpy as np
+
+
+@njit(cache=True, error_model='numpy')
+def denoise(light, normals, distances, step):
+    """
+    Smooth (H, W, 3) light over one surface: an a-trous step with 3x3 taps, step pixels apart.
+
+    :param normals: (H, W, 3); zero where nothing was hit.
+    :param distances: (H, W) [m]; taps at another distance or with another normal do not count.
+    """
+    height, width = distances.shape
+    out = np.zeros_like(light)
+    for y in range(height):
+        for x in range(width):
+            here = distances[y, x]
+            if not np.isfinite(here):
+                continue
+            tolerance = 0.03 * here + 0.01
+            red = green = blue = count = np.float32(0)
+            for j in range(y - step, y + step + 1, step):
+                for i in range(x - step, x + step + 1, step):
+                    if j < 0 or i < 0 or j >= height or i >= width:
+                        continue
+                    if not abs(distances[j, i] - here) <= tolerance:
+                        continue
+                    dot = normals[y, x, 0] * normals[j, i, 0] \
+                        + normals[y, x, 1] * normals[j, i, 1] \
+                        + normals[y, x, 2] * normals[j, i, 2]
+                    if dot < 0.9 and (i != x or j != y):
+                        continue
+                    red += light[j, i, 0]
+                    green += light[j, i, 1]
+                    blue += light[j, i, 2]
+                    count += 1
+            out[y, x, 0] = red / count
+            out[y, x, 1] = green / count
+            out[y, x, 2] = blue / count
+    return out
