@@ -29,7 +29,7 @@ Image = NDArray[np.uint8]
 NO_ANSWER = (40, 40, 40)  # grey of NaN and -Inf
 SKY = (255, 255, 255)  # of +Inf
 BACKGROUND = (24, 24, 24)
-MAX_SIGMA = 0.5  # relative; the end of the sigma picture's scale
+SIGMA_SCALES = (0.25, 0.5, 1.0, 2.0)  # relative sigma at the end of a sigma picture's scale
 TICKS = (0.1, 0.2, 0.3, 0.5, 0.7, 1, 1.5, 2, 3, 5, 7, 10, 15, 20, 30, 50, 70, 100, 200)  # [m]
 
 
@@ -52,13 +52,17 @@ def colour_depth(depth: NDArray, near: float, far: float) -> Image:
     return picture
 
 
-def colour_sigma(sigma: NDArray, depth: NDArray) -> Image:
-    """Colour the relative sigma, blue for certain and red for MAX_SIGMA and more."""
-    with np.errstate(divide='ignore', invalid='ignore'):
-        relative = sigma / depth
-    picture = _turbo(relative / MAX_SIGMA)
-    picture[~(depth > 0)] = NO_ANSWER
-    picture[depth == np.inf] = SKY
+def sigma_scale(relative: NDArray) -> float:
+    """Return the least of SIGMA_SCALES that holds 98 % of the finite relative sigmas."""
+    finite = relative[np.isfinite(relative)]
+    top = np.percentile(finite, 98) if finite.size else 0.0
+    return next((scale for scale in SIGMA_SCALES if scale >= top), SIGMA_SCALES[-1])
+
+
+def colour_sigma(relative: NDArray, top: float) -> Image:
+    """Colour sigma over depth: blue for certain, red for top and more, grey for no depth."""
+    picture = _turbo(relative / top)
+    picture[np.isnan(relative)] = NO_ANSWER
     return picture
 
 
@@ -145,8 +149,11 @@ def panel(photo: Image, depth: NDArray, sigma: NDArray | None, points: ArrayLike
                 _resize(colour_depth(depth, near, far), size), scale_bar(near, far, height)]
     labels = [title or 'image', 'depth', '']
     if sigma is not None:
-        pictures.append(_resize(colour_sigma(sigma, depth), size))
-        labels.append(f'relative sigma, 0 to {MAX_SIGMA:.0%}')
+        with np.errstate(divide='ignore', invalid='ignore'):
+            relative = sigma / depth  # NaN in the sky and where there is no depth
+        top = sigma_scale(relative)
+        pictures.append(_resize(colour_sigma(relative, top), size))
+        labels.append(f'sigma / depth, 0 to {top:.0%}')
     if colours is None:
         colours = colour_depth(np.asarray(points)[..., 2].reshape(1, -1), near, far)
     pictures.append(cloud_view(points, colours, size))

@@ -46,6 +46,14 @@ def test_limits_ignore_what_is_not_finite() -> None:
     assert visualise.limits(np.full((2, 2), np.nan)) == (0.5, 10.0)
 
 
+def test_the_sigma_scale_fits_what_is_there() -> None:
+    assert visualise.sigma_scale(np.array([0.1, 0.2, np.nan])) == 0.25
+    assert visualise.sigma_scale(np.array([0.7, np.inf])) == 1.0
+    assert visualise.sigma_scale(np.array([9.0])) == 2.0
+    certain, doubtful, unknown = visualise.colour_sigma(np.array([[0.0, 0.5, np.nan]]), 0.5)[0]
+    assert doubtful[0] > certain[0] and unknown.tolist() == list(visualise.NO_ANSWER)
+
+
 def test_the_scale_bar_stands_beside_the_depth() -> None:
     picture = visualise.depth_picture(DEPTH)
     assert picture.shape == (48, 128, 3) and picture.dtype == np.uint8
