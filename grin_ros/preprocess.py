@@ -99,7 +99,7 @@ def network_size(width: int, height: int, input_size: tuple[int, int]) -> tuple[
         for w in {math.floor(aspect * h / step) * step, math.ceil(aspect * h / step) * step}:
             if w >= step and w * h >= area:
                 stretch = abs(math.log(w / h / aspect))
-                candidates.append((4 * stretch + math.log(w * h / area), w, h))
+                candidates.append((2 * stretch + math.log(w * h / area), w, h))
     _, w, h = min(candidates)
     return w, h
 
