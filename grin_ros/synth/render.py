@@ -43,7 +43,8 @@ def render(scene: Scene, camera: Camera, position: NDArray, rotation: NDArray,
         sky, NaN where the camera has no ray. Pixels without a ray are black.
     """
     finer = camera.scaled(camera.width * supersample, camera.height * supersample)
-    image, range_m = shade(scene, position, finer.rays() @ rotation.T, rng)
+    image, range_m = shade(scene, position, finer.rays() @ rotation.T, rng,
+                           soft_edges=supersample == 1)
     if supersample > 1:
         size = (camera.width, camera.height)
         image = cv2.resize(image, size, interpolation=cv2.INTER_AREA).astype(np.float32)
@@ -54,8 +55,8 @@ def render(scene: Scene, camera: Camera, position: NDArray, rotation: NDArray,
     return image, shade(scene, position, camera.rays() @ rotation.T, rng)[1]
 
 
-def shade(scene: Scene, position: NDArray, rays: NDArray, rng: np.random.Generator
-          ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+def shade(scene: Scene, position: NDArray, rays: NDArray, rng: np.random.Generator,
+          soft_edges: bool = False) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Return linear RGB (H, W, 3) and range (H, W) [m] of (H, W, 3) world rays."""
     kernels = require('grin_ros.synth.kernels', 'train')
     embree = require('grin_ros.synth.embree', 'train')
@@ -70,12 +71,13 @@ def shade(scene: Scene, position: NDArray, rays: NDArray, rng: np.random.Generat
     faces, distances = np.empty(count, np.int64), np.empty(count, np.float32)
     albedo, light, normals, mirrored = np.zeros((4, count, 3), np.float32)
     mirror_share = np.zeros(count, np.float32)
+    tracing = (np.asarray(position, np.float32), _spread(rays), PASSES)
+    casting = (scene.tables,
+               (embree.intersect_address(), scene.tree.handle, ray_hit.ctypes.data),
+               ray_hit.view(np.float32), ray_hit.view(np.uint32))
     kernels.trace(
-        np.ascontiguousarray(rays.reshape(-1, 3), np.float32), width,
-        np.asarray(position, np.float32), _spread(rays), PASSES, scene.ambient, sky,
-        rng.random((count, 7), np.float32), scene.tables,
-        (embree.intersect_address(), scene.tree.handle, ray_hit.ctypes.data),
-        ray_hit.view(np.float32), ray_hit.view(np.uint32),
+        np.ascontiguousarray(rays.reshape(-1, 3), np.float32), width, *tracing, scene.ambient,
+        sky, rng.random((count, 7), np.float32), *casting,
         faces, distances, albedo, light, normals, mirrored, mirror_share)
 
     # 2. Smooth the light, not the surfaces.
@@ -94,7 +96,16 @@ def shade(scene: Scene, position: NDArray, rays: NDArray, rng: np.random.Generat
         clear = np.exp(-np.where(hit, distances, 0) / scene.haze_m)[:, None]
         color = color * clear + open_sky.horizon * (1 - clear)
     image = np.where(hit[:, None], color, albedo)  # without a hit, albedo holds the sky
-    return image.reshape(height, width, 3).astype(np.float32), range_m
+    image = image.reshape(height, width, 3).astype(np.float32)
+
+    # 4. Smooth edges, where no finer picture will be averaged anyway.
+    if soft_edges:
+        edges = require('grin_ros.synth.edges', 'train')
+        edges.soften_edges(
+            np.ascontiguousarray(rays, np.float32), *tracing, sky, float(scene.haze_m), *casting,
+            faces.reshape(height, width), range_m, normals, light,
+            mirrored.reshape(height, width, 3), mirror_share.reshape(height, width), image)
+    return image, range_m
 
 
 def _spread(rays: NDArray) -> float:

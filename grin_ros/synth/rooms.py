@@ -158,4 +158,4 @@ def _lamps(builder: SceneBuilder, room: tuple[float, float, float], corridor: bo
         daylight = np.array([0.9, 0.95, 1.1]) * power * rng.uniform(0.5, 2)
         builder.lights.append(Light((0.05, rng.uniform(1, 2), rng.uniform(0, size_z)),
                                     (0, 1.2, 0), (0, 0, 1.5), daylight))
-    builder.ambient = tone * rng.uniform(0.25, 0.7)
+    builder.ambient = tone * rng.uniform(0.35, 0.9)
