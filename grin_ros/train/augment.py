@@ -56,7 +56,7 @@ def make_example(sample: Sample, size: tuple[int, int], num_tokens: int, max_pro
                  no_intrinsics_rate: float = 0.1) -> Example:
     """Crop, flip, recolour and sparsify a sample for a network of size (width, height)."""
     width, height = size
-    image, range_m, camera = random_crop(sample, width / height, rng)
+    image, range_m, camera = random_crop(sample, size, rng)
     scale = np.array([width / camera.width, height / camera.height])
     shrinks = width <= camera.width
     image = cv2.resize(image, size, interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR)
@@ -90,13 +90,19 @@ def make_example(sample: Sample, size: tuple[int, int], num_tokens: int, max_pro
         prompt_sigma=prompts[2])
 
 
-def random_crop(sample: Sample, aspect: float, rng: np.random.Generator,
+def random_crop(sample: Sample, size: tuple[int, int], rng: np.random.Generator,
                 ) -> tuple[NDArray[np.uint8], NDArray[np.float32], Camera]:
-    """Cut a window of about the aspect (width / height), seldom narrower than 17 deg."""
+    """
+    Cut a window of about the aspect of size (width, height), seldom narrower than 17 deg.
+
+    Windows go down to the size itself: a small network then sees the angular pitch and the
+    texture of a large one, and what it learns carries over.
+    """
     camera = sample.camera
-    aspect = aspect * math.exp(rng.normal(0.0, 0.05))
+    aspect = size[0] / size[1] * math.exp(rng.normal(0.0, 0.05))
     width = min(camera.width, camera.height * aspect)
-    fraction = rng.uniform(0.5, 1.0) if rng.random() < 0.6 else 1.0
+    smallest = min(0.5, size[0] / width)
+    fraction = rng.uniform(smallest, 1.0) if rng.random() < 0.6 else 1.0
     narrowest = 2 * camera.intrinsics[0, 0] * math.tan(math.radians(MIN_HFOV_DEG) / 2)
     width = min(width, max(width * fraction, narrowest))
     w = max(16, round(width))

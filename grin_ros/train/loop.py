@@ -18,6 +18,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 import time
 
@@ -180,7 +181,7 @@ def make_optimizer(model: Grin, config: TrainConfig) -> torch.optim.AdamW:
         lr=config.learning_rate, betas=(0.9, 0.98), fused=True)
 
 
-def warm_average(decay: float):  # noqa: ANN201 - torch's own callback type is untyped
+def warm_average(decay: float) -> Callable[[Tensor, Tensor, Tensor], Tensor]:
     """Return an averaging rule whose memory grows with the run, up to the given decay."""
     def update(averaged: Tensor, current: Tensor, count: Tensor) -> Tensor:
         kept = min(decay, (1 + int(count)) / (10 + int(count)))

@@ -19,14 +19,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from dataclasses import dataclass
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 import torch
+from torch import Tensor
 
 from grin_ros.data.sample import Sample
+from grin_ros.data.sparse import choose_pixels
 from grin_ros.depth_codec import angular_pitch, X_SCALE
 from grin_ros.model.grin import Grin
 from grin_ros.sampler import ddim_steps
@@ -35,29 +37,58 @@ NUM_PIXELS = 512
 GRID = 4  # px, of the pictures
 
 
-@torch.no_grad()
-def predict_pixels(model: Grin, image: NDArray[np.uint8], rays: NDArray[np.float32],
-                   pixels: NDArray[np.float32], seed: int, num_inference_steps: int = 1,
-                   ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """
-    Run the network in torch on one frame of its own size.
+@dataclass(frozen=True)
+class Frame:
+    """One image at a network size with the pixels to predict and, where known, their range."""
 
-    :returns: range (N,) [m] and Laplace scale b (N,) in nats.
-    """
-    frame, directions = torch.from_numpy(image)[None], torch.from_numpy(rays)[None]
-    where = torch.from_numpy(pixels.astype(np.float32))[None]
-    local_2, local_4, global_ = model.encode(frame, directions)
-    conditioning = model.condition(frame, directions, local_2, local_4, where)
-    everything = torch.ones(1, len(pixels), dtype=torch.bool)
-    nothing = torch.zeros(1, 1, dtype=torch.bool)
-    x = torch.randn(1, len(pixels), generator=torch.Generator().manual_seed(seed))
-    for step in ddim_steps(num_inference_steps):
-        x, _, log_b = model.ddim_step(
-            x, conditioning, everything, torch.zeros(1, 1, 2),
-            torch.zeros(1, 1, conditioning.shape[-1]), nothing, global_,
-            torch.from_numpy(step)[None])
-    range_m = model.config.codec.decode(x / X_SCALE, angular_pitch(directions)[:, None])
-    return range_m[0].numpy(), log_b[0].exp().numpy()
+    image: NDArray[np.uint8]
+    rays: NDArray[np.float32]
+    pixels: NDArray[np.float32]
+    truth: NDArray[np.float32]
+    seed: int
+
+    @classmethod
+    def of(cls, sample: Sample, size: tuple[int, int], seed: int) -> Frame:
+        """Resize a sample to (width, height) and choose NUM_PIXELS of its labelled pixels."""
+        known = choose_pixels(np.isfinite(sample.range_m), NUM_PIXELS, np.random.default_rng(seed))
+        scale = np.array(size) / (sample.camera.width, sample.camera.height)
+        image, rays = network_input(sample, size)
+        return cls(image, rays, ((known[:, ::-1] + 0.5) * scale - 0.5).astype(np.float32),
+                   sample.range_m[known[:, 0], known[:, 1]], seed)
+
+    @torch.no_grad()
+    def encode(self, model: Grin) -> Encoded:
+        """Run the encoder and the conditioner once, for any number of steps."""
+        image, rays = torch.from_numpy(self.image)[None], torch.from_numpy(self.rays)[None]
+        local_2, local_4, global_ = model.encode(image, rays)
+        pixels = torch.from_numpy(self.pixels)[None]
+        conditioning = model.condition(image, rays, local_2, local_4, pixels)
+        return Encoded(model, conditioning, global_, angular_pitch(rays)[:, None], self.seed)
+
+
+@dataclass(frozen=True)
+class Encoded:
+    """A frame after the encoder; the denoiser may run on it with any number of steps."""
+
+    model: Grin
+    conditioning: Tensor
+    global_: Tensor
+    alpha: Tensor
+    seed: int
+
+    @torch.no_grad()
+    def predict(self, num_inference_steps: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Return range (N,) [m] and Laplace scale b (N,) in nats."""
+        count, width = self.conditioning.shape[1:]
+        x = torch.randn(1, count, generator=torch.Generator().manual_seed(self.seed))
+        everything = torch.ones(1, count, dtype=torch.bool)
+        nothing = torch.zeros(1, 1, dtype=torch.bool)
+        for step in ddim_steps(num_inference_steps):
+            x, _, log_b = self.model.ddim_step(
+                x, self.conditioning, everything, torch.zeros(1, 1, 2), torch.zeros(1, 1, width),
+                nothing, self.global_, torch.from_numpy(step)[None])
+        range_m = self.model.config.codec.decode(x / X_SCALE, self.alpha)
+        return range_m[0].numpy(), log_b[0].exp().numpy()
 
 
 def validate(model: Grin, samples: Sequence[Sample], size: tuple[int, int],
@@ -70,28 +101,26 @@ def validate(model: Grin, samples: Sequence[Sample], size: tuple[int, int],
     """
     model.eval()
     rows: dict[str, list[tuple[float, float, float]]] = {}
-    for index in np.unique(np.linspace(0, len(samples) - 1, count).astype(int)):
-        sample = samples[int(index)]
-        rng = np.random.default_rng(int(index))
-        known = np.stack(np.nonzero(np.isfinite(sample.range_m)), -1)
-        if len(known) == 0:
+    for index in evenly(samples, count):
+        frame = Frame.of(samples[index], size, seed=index)
+        if len(frame.truth) == 0:
             continue
-        known = known[rng.choice(len(known), min(NUM_PIXELS, len(known)), replace=False)]
-        truth = sample.range_m[known[:, 0], known[:, 1]]
-        scale = np.array(size) / (sample.camera.width, sample.camera.height)
-        pixels = (known[:, ::-1] + 0.5) * scale - 0.5
-        range_m, b = predict_pixels(model, *network_input(sample, size),
-                                    pixels.astype(np.float32), int(index))
-        residual = np.abs(np.log(range_m / truth))
-        rows.setdefault(str(sample.meta.get('kind', 'all')), []).append((
-            float(np.mean(np.abs(range_m - truth) / truth)),
-            float(np.mean(residual < np.log(1.25))), float(np.mean(residual / b + np.log(b)))))
+        range_m, b = frame.encode(model).predict(1)
+        error = np.abs(np.log(range_m / frame.truth))
+        rows.setdefault(str(samples[index].meta.get('kind', 'all')), []).append((
+            float(np.mean(np.abs(range_m - frame.truth) / frame.truth)),
+            float(np.mean(error < np.log(1.25))), float(np.mean(error / b + np.log(b)))))
     means = {kind: np.mean(values, 0) for kind, values in rows.items()}
-    overall = np.mean(list(means.values()), 0)
-    figures: dict[str, Any] = dict(zip(('abs_rel', 'delta1', 'nll'), overall, strict=True))
+    figures = dict(zip(('abs_rel', 'delta1', 'nll'), np.mean(list(means.values()), 0),
+                       strict=True))
     for kind, values in means.items():
         figures |= {f'abs_rel_{kind}': values[0], f'delta1_{kind}': values[1]}
     return {name: float(value) for name, value in figures.items()}
+
+
+def evenly(samples: Sequence[Sample], count: int) -> list[int]:
+    """Return up to count indices spread over the samples."""
+    return [int(i) for i in np.unique(np.linspace(0, len(samples) - 1, count).astype(int))]
 
 
 def network_input(sample: Sample, size: tuple[int, int],
@@ -109,7 +138,7 @@ def picture(model: Grin, sample: Sample, size: tuple[int, int]) -> NDArray[np.ui
     columns, rows = np.meshgrid(np.arange(GRID / 2 - 0.5, size[0], GRID),
                                 np.arange(GRID / 2 - 0.5, size[1], GRID))
     pixels = np.stack([columns.ravel(), rows.ravel()], -1).astype(np.float32)
-    range_m, _ = predict_pixels(model, image, rays, pixels, 0)
+    range_m, _ = Frame(image, rays, pixels, np.zeros(0, np.float32), 0).encode(model).predict(1)
 
     def colour(values: NDArray[np.float32]) -> NDArray[np.uint8]:
         level = np.log(np.clip(np.nan_to_num(values, nan=0.1), 0.1, 100) / 0.1) / np.log(1000)
