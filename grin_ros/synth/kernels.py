@@ -169,12 +169,12 @@ def lamp_light(light, point, normal, random_a, random_b, tables, embree, numbers
 
 
 @compiled
-def trace(rays, width, position, spread, passes, ambient, sky, randoms, tables, embree, numbers,
+def trace(rays, position, spread, passes, ambient, sky, randoms, tables, embree, numbers,
           flags, faces, distances, albedo, light, normals, mirrored, mirror_share):
     """
     Trace (n, 3) world rays: the hit, one soft shadow, one diffuse bounce, a mirrored ray.
 
-    :param randoms: (n, 7) uniform numbers.
+    :param randoms: (n, 8) uniform numbers.
     :param faces: (n,) written: -1 nothing, -2 no ray. All further arrays are written, too:
         distances (n,), albedo, light, normals, mirrored (n, 3), mirror_share (n,).
     """
@@ -210,20 +210,17 @@ def trace(rays, width, position, spread, passes, ambient, sky, randoms, tables, 
                             flags)
         light[i, 0], light[i, 1], light[i, 2] = arriving
         if lights:
-            # A block of 3x3 pixels shares out the lamps; smoothing 3x3 leaves no trace of it.
-            turn = i % width % 3 + 3 * (i // width % 3)
-            lamp = turn % lights
-            turns = (8 - lamp) // lights + 1  # of the block's nine that this lamp has
-            strength = 9 / turns * lamp_light(lamp, point, normal, randoms[i, 0], randoms[i, 1],
-                                              tables, embree, numbers, flags)
+            lamp = int(randoms[i, 7] * lights)
+            strength = lights * lamp_light(lamp, point, normal, randoms[i, 0], randoms[i, 1],
+                                           tables, embree, numbers, flags)
             for k in range(3):
                 light[i, k] += strength * tables.light_powers[lamp, k]
         gloss = tables.glosses[tables.face_materials[face]]
         if gloss > 0:
             twice = 2 * abs(cosine)
-            toward = unit(ray[0] + twice * normal[0] + 0.07 * (randoms[i, 4] - 0.5),
-                          ray[1] + twice * normal[1] + 0.07 * (randoms[i, 5] - 0.5),
-                          ray[2] + twice * normal[2] + 0.07 * (randoms[i, 6] - 0.5))
+            toward = unit(ray[0] + twice * normal[0] + 0.05 * (randoms[i, 4] - 0.5),
+                          ray[1] + twice * normal[1] + 0.05 * (randoms[i, 5] - 0.5),
+                          ray[2] + twice * normal[2] + 0.05 * (randoms[i, 6] - 0.5))
             arriving = incoming(point, toward, 0.01, 2.2, ambient, sky, tables, embree, numbers,
                                 flags)
             mirrored[i, 0], mirrored[i, 1], mirrored[i, 2] = arriving

@@ -76,15 +76,20 @@ def shade(scene: Scene, position: NDArray, rays: NDArray, rng: np.random.Generat
                (embree.intersect_address(), scene.tree.handle, ray_hit.ctypes.data),
                ray_hit.view(np.float32), ray_hit.view(np.uint32))
     kernels.trace(
-        np.ascontiguousarray(rays.reshape(-1, 3), np.float32), width, *tracing, scene.ambient,
-        sky, rng.random((count, 7), np.float32), *casting,
+        np.ascontiguousarray(rays.reshape(-1, 3), np.float32), *tracing, scene.ambient,
+        sky, rng.random((count, 8), np.float32), *casting,
         faces, distances, albedo, light, normals, mirrored, mirror_share)
 
-    # 2. Smooth the light, not the surfaces.
+    # 2. Smooth the light and reflections, not the surfaces.
     range_m = distances.reshape(height, width)
     light, normals = light.reshape(height, width, 3), normals.reshape(height, width, 3)
     for step in (1, 2, 4):
         light = smoothing.denoise(light, normals, range_m, step)
+    if mirror_share.any():
+        mirrored = mirrored.reshape(height, width, 3)
+        for step in (1, 2):
+            mirrored = smoothing.denoise(mirrored, normals, range_m, step)
+        mirrored = mirrored.reshape(-1, 3)
 
     # 3. Colours: surface times light, glow, mirrored light, haze.
     hit = faces >= 0
