@@ -1,0 +1,147 @@
+# Copyright 2026 The grin_ros Authors
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+#
+# SPDX-License-Identifier: Apache-2.0
+
+"""Training on tiny shards: masks, checkpoints and exact resuming."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+from conftest import tiny_config, tiny_grin
+import numpy as np
+import pytest
+
+torch = pytest.importorskip('torch', reason='training needs torch')
+
+from grin_ros.camera import Camera  # noqa: E402
+from grin_ros.data.sample import Sample  # noqa: E402
+from grin_ros.data.shards import encode_sample, shard_path, write_shard  # noqa: E402
+from grin_ros.errors import GrinError  # noqa: E402
+from grin_ros.train import checkpoint as checkpoints  # noqa: E402
+from grin_ros.train.batches import StepBatches  # noqa: E402
+from grin_ros.train.config import config_from_dict, Stage, TrainConfig  # noqa: E402
+from grin_ros.train.loop import train  # noqa: E402
+from grin_ros.train.loss import DiffusionLoss, masked_mean, sample_times  # noqa: E402
+
+
+def slope(rng: np.random.Generator) -> Sample:
+    """Return a floor seen from 1 m: brightness and range both follow the row."""
+    camera = Camera.from_hfov(80, 64, 48)
+    rays = camera.rays()
+    range_m = np.where(rays[..., 1] > 0.05, 1 / np.maximum(rays[..., 1], 0.05), np.inf)
+    image = np.clip(255 / (1 + 0.2 * np.nan_to_num(range_m, posinf=30))[..., None]
+                    + rng.normal(0, 5, (48, 64, 3)), 0, 255)
+    return Sample(image.astype(np.uint8), range_m.astype(np.float32), camera, {'kind': 'floor'})
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> TrainConfig:
+    """Return a run of eight steps on two shards of floors."""
+    rng = np.random.default_rng(0)
+    for name in ('train', 'val'):
+        (tmp_path / name).mkdir()
+        write_shard(shard_path(tmp_path / name, 'floor', 0),
+                    [encode_sample(slope(rng), i) for i in range(6)])
+    return TrainConfig(
+        data=(str(tmp_path / 'train'),), val=str(tmp_path / 'val'), output=str(tmp_path / 'out'),
+        stages=(Stage(8, ((64, 32), (32, 32)), 3, 64),), model=tiny_config(), init='none',
+        warmup_steps=2, decay_steps=2, val_frames=2, log_every=2, save_every=2, eval_every=4,
+        max_prompts=20)
+
+
+def test_resuming_gives_the_run_that_was_never_interrupted(config: TrainConfig) -> None:
+    """Stopped after any step and resumed, a run ends with the very same weights."""
+    train(config)
+    whole = checkpoints.load(Path(config.output) / checkpoints.LAST)
+    pieces = replace(config, output=config.output + '_pieces')
+    for _ in range(9):
+        train(pieces, minutes=0)  # one step, a checkpoint, and out
+    resumed = checkpoints.load(Path(pieces.output) / checkpoints.LAST)
+    assert whole.step == resumed.step == 8
+    for part in ('model', 'ema', 'optimizer'):
+        for name, value in getattr(whole, part).items():
+            torch.testing.assert_close(getattr(resumed, part)[name], value, rtol=0, atol=0)
+
+
+def test_loss_falls_when_there_is_something_to_learn(config: TrainConfig) -> None:
+    """A tiny network learns the floor: the error in nats falls to half within 60 steps."""
+    rng = np.random.default_rng(1)
+    config = replace(config, stages=(Stage(60, ((64, 32),), 4, 64),), learning_rate=5e-3)
+    batches = StepBatches([slope(rng) for _ in range(4)], config)
+    grin = tiny_grin()
+    objective = DiffusionLoss(grin)
+    optimizer = torch.optim.AdamW(grin.parameters(), config.learning_rate)
+    losses = []
+    for step in range(60):
+        parts = objective(batches[step], step)
+        optimizer.zero_grad()
+        parts['loss'].backward()
+        optimizer.step()
+        losses.append(parts['l1'].item())
+    assert np.mean(losses[-8:]) < 0.5 * np.mean(losses[:4])
+
+
+def test_padding_does_not_touch_the_loss(config: TrainConfig) -> None:
+    """What padded tokens hold changes neither the loss nor a gradient."""
+    batch = StepBatches([slope(np.random.default_rng(2))], config)[0]
+    batch['mask'][:, 40:] = False
+    gradients = []
+    for value in (1.0, 77.0):
+        batch['range_m'][:, 40:] = value
+        grin = tiny_grin()
+        DiffusionLoss(grin)(batch, 5)['l1'].backward()
+        gradients.append(grin.local.weight.grad)
+    torch.testing.assert_close(gradients[0], gradients[1], rtol=1e-4, atol=1e-6)
+    assert masked_mean(torch.ones(1, 4), torch.zeros(1, 4, dtype=torch.bool)).item() == 0
+
+
+def test_a_third_of_the_times_is_the_first_step() -> None:
+    """Times lie in (0, 1], a third at 1, half of the rest unrolled, none of those at 1."""
+    t, unrolled = sample_times(4000, torch.Generator().manual_seed(0))
+    assert 0.3 < (t == 1).float().mean() < 0.37 and t.min() > 0
+    assert 0.45 < unrolled[t < 1].float().mean() < 0.55 and not unrolled[t == 1].any()
+
+
+def test_a_damaged_checkpoint_is_named(tmp_path: Path) -> None:
+    """A checkpoint that is cut short is refused with its name."""
+    grin = tiny_grin()
+    path = tmp_path / 'last.safetensors'
+    checkpoints.save(path, checkpoints.Checkpoint(grin.config, grin.state_dict(), {}, {}, 3, {}))
+    assert checkpoints.load(path).step == 3
+    path.write_bytes(path.read_bytes()[:200])
+    with pytest.raises(GrinError, match='last.safetensors'):
+        checkpoints.load(path)
+
+
+@pytest.mark.parametrize('values, message', [
+    ({'learnin_rate': 1}, 'did you mean learning_rate'),
+    ({'model': {'latent_dmi': 3}}, 'latent_dmi'),
+    ({'stages': [{'until': 1, 'sizes': [[100, 96]], 'batch_size': 1, 'num_tokens': 1}]},
+     'multiples of 32'),
+    ({'val': None, 'data': None}, 'training config')])
+def test_a_wrong_setting_is_named(values: dict, message: str) -> None:
+    """Misspelt keys and impossible sizes are refused, with the nearest right key."""
+    base = {'data': 'a', 'val': 'b', 'output': 'c',
+            'stages': [{'until': 1, 'sizes': [[32, 32]], 'batch_size': 1, 'num_tokens': 1}]}
+    with pytest.raises(GrinError, match=message):
+        config_from_dict({**base, **values})
+
+
+def test_missing_shards_say_how_to_render_them(config: TrainConfig, tmp_path: Path) -> None:
+    """An empty data folder names the command that fills it."""
+    with pytest.raises(GrinError, match='grin scenes'):
+        train(replace(config, data=(str(tmp_path / 'nowhere'),)))
