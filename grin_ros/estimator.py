@@ -152,7 +152,7 @@ class DepthEstimator:
                 x_t=x_t, step=np.repeat(step[None], num_samples, axis=0), **fixed)
         clock.lap('denoiser')
 
-        p = np.median(x_0, axis=0) / X_SCALE  # (N,)
+        p = np.asarray(np.median(x_0, axis=0) / X_SCALE, np.float32)  # (N,)
         spread = self._spread(x_0, log_b, len(steps))
         depth, sigma, range_m = (
             decoder.grid(p, spread, small) if pixels is None

@@ -21,6 +21,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 import hashlib
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 import onnx
@@ -49,7 +50,8 @@ def share_weights(graphs: Mapping[str, onnx.ModelProto], folder: Path, name: str
         onnx.checker.check_model(str(folder / file_name))
 
 
-def _externalise(model: onnx.ModelProto, stream, name: str, offsets: dict[str, int]) -> None:
+def _externalise(model: onnx.ModelProto, stream: BinaryIO, name: str,
+                 offsets: dict[str, int]) -> None:
     """Move the large initialisers of one graph to the shared file."""
     casts = []
     for tensor in model.graph.initializer:

@@ -20,6 +20,7 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
+from typing import Any
 
 from grin_ros.errors import GrinError, require
 
@@ -46,7 +47,7 @@ def run(options: argparse.Namespace) -> None:
     from grin_ros.train import checkpoint
 
     facts = dict(fact.partition('=')[::2] for fact in options.provenance)
-    held_out = ShardDataset(options.val) if options.val else ()
+    held_out: Any = ShardDataset(options.val) if options.val else ()
     if options.val and not len(held_out):
         raise GrinError(f'--val {options.val} holds no finished shards')
     differences = export_bundle(

@@ -59,7 +59,7 @@ def log_alpha_of(rays: Tensor) -> Tensor:
 
 
 def depth_features(x: Tensor) -> Tensor:
-    """Embed a (noisy) depth in diffusion units, finest wave 0.25: (...) -> (..., DEPTH_FEATURES)."""
+    """Embed (noisy) depth in diffusion units, finest wave 0.25: (...) -> (..., DEPTH_FEATURES)."""
     return fourier(x[..., None], DEPTH_BANDS, math.pi / 2, 8 * math.pi)
 
 

@@ -25,8 +25,14 @@ from torch.nn import functional as F
 from grin_ros.depth_codec import X_SCALE
 from grin_ros.model.config import GrinConfig
 from grin_ros.model.embeddings import (
-    depth_features, DEPTH_FEATURES, gamma_features, GAMMA_FEATURES, log_alpha_of, ray_features,
-    RAY_FEATURES)
+    DEPTH_FEATURES,
+    depth_features,
+    GAMMA_FEATURES,
+    gamma_features,
+    log_alpha_of,
+    RAY_FEATURES,
+    ray_features,
+)
 from grin_ros.model.encoder import Encoder
 from grin_ros.model.rin import RinBlock
 

@@ -14,7 +14,7 @@
 #
 # SPDX-License-Identifier: Apache-2.0
 
-"""Recurrent interface network: latents read tokens, process, and write back (Jabri et al. 2022)."""
+"""Recurrent interface network: latents read tokens, process, write back (Jabri et al. 2022)."""
 
 from __future__ import annotations
 

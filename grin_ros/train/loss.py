@@ -69,8 +69,8 @@ class DiffusionLoss(nn.Module):
             # Step-unrolled: later steps meet the model's own answer, not the truth; without
             # this they learn to copy x_0 out of x_t and freeze the first answer.
             with torch.no_grad():
-                rows = tuple(part[unrolled] for part in known)
-                first, _ = grin.denoise(noise[unrolled], *rows, torch.zeros_like(gamma[unrolled]))
+                rows = [part[unrolled] for part in (noise, *known, torch.zeros_like(gamma))]
+                first, _ = grin.denoise(*rows)
             clean = x_0.clone()
             clean[unrolled] = first
         x_t = gamma.sqrt()[:, None] * clean + (1 - gamma).sqrt()[:, None] * noise
