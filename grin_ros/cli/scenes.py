@@ -20,6 +20,8 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
+import signal
+import sys
 
 from grin_ros.errors import GrinError
 from grin_ros.synth import worlds
@@ -57,6 +59,8 @@ def size(text: str) -> tuple[int, int]:
 
 def run(options: argparse.Namespace) -> int:
     """Render what is missing and say where it is."""
+    # A plain kill must end the workers, too: leave through the same doors as Ctrl-C.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     if options.frames < 1 or options.seed < 0:
         raise GrinError('--frames must be at least 1 and --seed at least 0')
     width, height = options.size

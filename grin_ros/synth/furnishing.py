@@ -157,7 +157,7 @@ def _lay_table(builder: SceneBuilder, furniture: Furniture, table: Model, x: flo
 
 
 def clutter(builder: SceneBuilder, furniture: Furniture, room: tuple[float, float, float],
-             taken: list[Footprint]) -> None:
+            taken: list[Footprint]) -> None:
     """Lay a rug; leave boxes and small things on the floor."""
     rng = builder.rng
     if rng.random() < 0.4:

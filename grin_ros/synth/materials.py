@@ -80,25 +80,27 @@ def mix(share: NDArray, first: NDArray, second: NDArray) -> NDArray:
 
 def paint(rng: np.random.Generator) -> NDArray:
     """Return a painted wall: mostly light and grey, slightly uneven."""
-    saturation = (0.0, 0.25) if rng.random() < 0.75 else (0.0, 0.6)
-    base = color(rng, (0.4, 0.97), saturation)
+    strongest = (0.06, 0.25, 0.6)[rng.choice(3, p=[0.5, 0.32, 0.18])]
+    base = color(rng, (0.4, 0.97), (0.0, strongest))
     stains = fbm(rng, exponent=1.8)[..., None] * rng.uniform(0, 0.02)
     grain = fbm(rng, exponent=0.6)[..., None] * rng.uniform(0, 0.02)
     return np.clip(base + stains + grain, 0, 1)
 
 
-def texture(rng: np.random.Generator, kind: str | None = None) -> NDArray:
-    """Return a surface of one of KINDS; None draws one."""
+def texture(rng: np.random.Generator, kind: str | None = None,
+            strongest: float = 0.5) -> NDArray:
+    """Return a surface of one of KINDS (None draws one); strongest is the highest saturation."""
+    tones = (0.0, strongest)
     kind = kind or str(rng.choice(KINDS))
     row, column = np.mgrid[:SIZE, :SIZE]
     if kind in ('tile', 'plank', 'brick'):
-        return _courses(rng, kind)
+        return _courses(rng, kind, tones)
     if kind == 'carpet':
         grain = 1 + rng.uniform(0.05, 0.3) * rng.standard_normal((SIZE, SIZE, 1))
-        return np.clip(color(rng, (0.15, 0.7)) * grain + 0.05 * fbm(rng)[..., None], 0, 1)
+        return np.clip(color(rng, (0.15, 0.7), tones) * grain + 0.05 * fbm(rng)[..., None], 0, 1)
     if kind == 'speckle':  # terrazzo, granite
         share = (fbm(rng, exponent=0.5) > rng.uniform(0.3, 1.5)).astype(np.float64)
-        return mix(share, color(rng), color(rng, (0.3, 0.9), (0, 0.2)))
+        return mix(share, color(rng, saturation=tones), color(rng, (0.3, 0.9), (0, 0.2)))
     if kind == 'clouds':  # marble, concrete, worn paint
         share = np.clip(0.5 + rng.uniform(0.1, 0.3) * fbm(rng), 0, 1)
     elif kind == 'stripe':
@@ -108,10 +110,10 @@ def texture(rng: np.random.Generator, kind: str | None = None) -> NDArray:
         share = (column * count // SIZE + row * count // SIZE) % 2
     else:
         share = (fbm(rng) > 0).astype(np.float64)
-    return mix(share, color(rng), color(rng))
+    return mix(share, color(rng, saturation=tones), color(rng, saturation=tones))
 
 
-def _courses(rng: np.random.Generator, kind: str) -> NDArray:
+def _courses(rng: np.random.Generator, kind: str, tones: tuple[float, float]) -> NDArray:
     """Return tiles, planks or bricks with joints, each piece of its own shade."""
     across, down = {'tile': (2, 2), 'brick': (4, 8), 'plank': (1, 6)}[kind]
     across, down = across * rng.integers(1, 3), down * rng.integers(1, 3)
@@ -126,12 +128,14 @@ def _courses(rng: np.random.Generator, kind: str) -> NDArray:
     if kind == 'plank' and rng.random() < 0.85:
         base = wood(rng)
     else:
-        base = color(rng, (0.25, 0.9), (0, 0.6))
+        base = color(rng, (0.25, 0.9), tones)
     surface = base * (shade + rng.uniform(0.02, 0.1) * grain)[..., None]
-    width = rng.uniform(0.008, 0.03)
+    width = rng.uniform(0.004, 0.012) if kind == 'tile' else rng.uniform(0.008, 0.03)
     joint = (shifted * across % SIZE < SIZE * width * across) | (
         row * down % SIZE < SIZE * width * down)
-    surface[joint] = color(rng, (0.1, 0.9), (0, 0.2)) * 0.8
+    # A texel is wider than most joints, which show the weaker for it.
+    seen = rng.uniform(0.25, 1.0)
+    surface[joint] += (color(rng, (0.1, 0.9), (0, 0.2)) * 0.8 - surface[joint]) * seen
     return np.clip(surface, 0, 1)
 
 

@@ -117,7 +117,7 @@ def greenery(builder: SceneBuilder, layout: Layout, side: int, taken: list[Footp
 
 
 def traffic(builder: SceneBuilder, layout: Layout, furniture: Furniture,
-             taken: list[Footprint]) -> None:
+            taken: list[Footprint]) -> None:
     """Park cars along the kerbs and let some drive."""
     rng = builder.rng
     vehicles = [m for m in furniture.by_category.get('Vehicles', [])
@@ -145,7 +145,7 @@ def traffic(builder: SceneBuilder, layout: Layout, furniture: Furniture,
 
 
 def street_furniture(builder: SceneBuilder, layout: Layout, furniture: Furniture,
-                      taken: list[Footprint]) -> None:
+                     taken: list[Footprint]) -> None:
     """Add lamp posts, signs, bins, benches, people, bicycles."""
     rng = builder.rng
     edge = layout.road / 2

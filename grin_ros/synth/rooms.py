@@ -27,6 +27,14 @@ from grin_ros.synth.places import Footprint, Place
 from grin_ros.synth.scene import SceneBuilder
 from grin_ros.synth.tables import Light
 
+# Chances of floors and of wall coverings, and the real size of the textures [m].
+FLOORS = {'plank': 0.27, 'tile': 0.27, 'carpet': 0.18, 'clouds': 0.12, 'check': 0.04,
+          'brick': 0.02, 'speckle': 0.10}
+WALLS = {'tile': 0.3, 'clouds': 0.25, 'brick': 0.1, 'stripe': 0.1, 'plank': 0.1, 'check': 0.05,
+         'camouflage': 0.05, 'speckle': 0.05}
+REAL_SIZES_M = {'plank': (0.6, 1.6), 'tile': (0.6, 2.4), 'carpet': (0.3, 1.0), 'brick': (0.7, 1.6),
+                'speckle': (0.3, 1.0), 'stripe': (0.5, 2.0)}
+
 
 def build_room(rng: np.random.Generator, furniture: Furniture, corridor: bool = False) -> Place:
     """Build a furnished room, or a long narrow one with little in it."""
@@ -54,19 +62,21 @@ def build_room(rng: np.random.Generator, furniture: Furniture, corridor: bool = 
     return Place(builder.build(), room, taken, table_tops)
 
 
-def surface(builder: SceneBuilder, kind: str) -> int:
-    """Add a material for a floor, ceiling or wall."""
+def surface(builder: SceneBuilder, kind: str) -> tuple[int, float]:
+    """Add a material for a floor, ceiling or wall; return it and its texture's real size [m]."""
     rng = builder.rng
-    if kind == 'wall':
-        image = materials.paint(rng) if rng.random() < 0.68 else materials.texture(rng)
-    elif kind == 'ceiling':
-        image = materials.paint(rng) if rng.random() < 0.9 else materials.texture(rng)
+    plain = {'wall': 0.75, 'ceiling': 0.9, 'floor': 0.04}[kind]
+    if rng.random() < plain:
+        look, size_m = 'paint', rng.uniform(0.6, 3)
+        image = materials.paint(rng)
     else:
-        floors = ('plank', 'tile', 'carpet', 'clouds', 'check', 'brick', 'speckle')
-        chances = (0.26, 0.22, 0.17, 0.14, 0.05, 0.04, 0.12)
-        image = materials.texture(rng, str(rng.choice(floors, p=chances)))
+        chances = FLOORS if kind == 'floor' else WALLS
+        look = str(rng.choice(list(chances), p=list(chances.values())))
+        # Most real rooms are grey, beige and white.
+        image = materials.texture(rng, look, 0.12 if rng.random() < 0.6 else 0.6)
+        size_m = rng.uniform(*REAL_SIZES_M.get(look, (0.6, 3)))
     glossy = kind == 'floor' and rng.random() < 0.5
-    return builder.material(image, gloss=rng.uniform(0, 0.5) if glossy else 0.0)
+    return builder.material(image, gloss=rng.uniform(0, 0.7) if glossy else 0.0), size_m
 
 
 def _shell(builder: SceneBuilder, room: tuple[float, float, float]) -> int:
@@ -74,8 +84,8 @@ def _shell(builder: SceneBuilder, room: tuple[float, float, float]) -> int:
     rng = builder.rng
     size_x, height, size_z = room
     for kind, y in (('floor', 0.0), ('ceiling', height)):
-        texture_m = rng.uniform(0.6, 3)
-        builder.quad((0, y, 0), (size_x, 0, 0), (0, 0, size_z), surface(builder, kind),
+        look, texture_m = surface(builder, kind)
+        builder.quad((0, y, 0), (size_x, 0, 0), (0, 0, size_z), look,
                      (size_x / texture_m, size_z / texture_m), turned=rng.random() < 0.5)
     first = surface(builder, 'wall')
     skirting = builder.material(materials.color(rng, (0.3, 1), (0, 0.3)))
@@ -85,15 +95,15 @@ def _shell(builder: SceneBuilder, room: tuple[float, float, float]) -> int:
         length = float(np.linalg.norm(along))
         inward = np.cross(along / length, (0, 1, 0))
         inward *= np.sign(inward @ (np.array([size_x / 2, 0, size_z / 2]) - corner))
-        look = first if number == 0 or rng.random() < 0.7 else surface(builder, 'wall')
-        texture_m = rng.uniform(0.6, 3)
+        same = number == 0 or rng.random() < 0.7
+        look, texture_m = first if same else surface(builder, 'wall')
         builder.quad(corner, along, (0, height, 0), look, (length / texture_m, height / texture_m))
         if rng.random() < 0.7:
             builder.quad(corner + inward * 0.012, along, (0, rng.uniform(0.05, 0.15), 0), skirting)
         hung: list[tuple[float, float]] = []
         for _ in range(rng.integers(0, 2 + int(length / 1.5))):
             _hang(builder, corner, along / length, inward, length, height, hung)
-    return first
+    return first[0]
 
 
 def _hang(builder: SceneBuilder, corner: NDArray, along: NDArray, inward: NDArray,

@@ -34,7 +34,7 @@ def expose(rng: np.random.Generator, image: NDArray[np.float32],
     if outdoors and rng.random() < 0.7:
         luminance = luminance[image.shape[0] // 2:]
     level = 0.6 * np.median(luminance) + 0.4 * luminance.mean()
-    exposure = rng.uniform(0.15, 0.36) / max(float(level), 1e-4)
+    exposure = rng.uniform(0.09, 0.33) / max(float(level), 1e-4)
     light = image * (exposure * rng.uniform(0.88, 1.12, 3)).astype(np.float32)
     height, width = light.shape[:2]
     row, column = np.ogrid[-1:1:height * 1j, -1:1:width * 1j]

@@ -19,11 +19,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import asdict, dataclass
 import json
 import multiprocessing
 import os
 from pathlib import Path
+import signal
 
 import numpy as np
 
@@ -164,12 +167,25 @@ def _encoded_worlds(settings: Settings, library: list[Model], numbers: list[int]
         yield from map(_render_world, numbers)
         return
     # Forked workers share the mapped library; numba and Embree start no threads of their own.
-    with multiprocessing.get_context('fork').Pool(workers, _start_worker,
-                                                  (settings, library)) as pool:
-        yield from pool.imap(_render_world, numbers)
+    executor = ProcessPoolExecutor(workers, multiprocessing.get_context('fork'), _start_process,
+                                   (settings, library))
+    try:
+        yield from executor.map(_render_world, numbers)
+    except BrokenProcessPool as error:
+        raise GrinError(f'a worker process died ({error}), perhaps for want of memory: run the '
+                        'same command with fewer --workers, complete shards are kept') from error
+    finally:
+        executor.shutdown(cancel_futures=True)
 
 
 _worker: tuple[Settings, Furniture] | None = None  # of this process
+
+
+def _start_process(settings: Settings, library: list[Model]) -> None:
+    """Start a worker process; Ctrl-C is for its parent, which then ends it."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    _start_worker(settings, library)
 
 
 def _start_worker(settings: Settings, library: list[Model]) -> None:
