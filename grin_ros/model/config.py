@@ -51,7 +51,7 @@ class GrinConfig:
     interface_dim: int = 96
     num_latents: int = 64
     latent_dim: int = 192
-    num_blocks: int = 3
+    num_blocks: int = 2
     process_layers: int = 2
     latent_heads: int = 6
     interface_heads: int = 3

@@ -34,7 +34,7 @@ from grin_ros.model.embeddings import (
     ray_features,
 )
 from grin_ros.model.encoder import Encoder
-from grin_ros.model.rin import RinBlock
+from grin_ros.model.rin import RinBlock, TokenLinear
 
 HIDDEN = -1e4  # read logit of a padded token: exp() of it is exactly 0 in fp32 and fp16
 
@@ -52,9 +52,9 @@ class Grin(nn.Module):
         d, dz = config.interface_dim, config.latent_dim
         self.encoder = Encoder(config)
         local = config.pyramid_channels[0] + config.pyramid_channels[1] + 3 + RAY_FEATURES
-        self.local = nn.Linear(local, d)
-        self.embed_depth = nn.Linear(DEPTH_FEATURES, d)
-        self.embed_prompt = nn.Linear(DEPTH_FEATURES + 1, d)
+        self.local = TokenLinear(local, d)
+        self.embed_depth = TokenLinear(DEPTH_FEATURES, d)
+        self.embed_prompt = TokenLinear(DEPTH_FEATURES + 1, d)
         self.norm_prompt = nn.LayerNorm(d)
         self.embed_gamma = nn.Sequential(
             nn.Linear(GAMMA_FEATURES, dz), nn.SiLU(), nn.Linear(dz, dz))
@@ -62,7 +62,7 @@ class Grin(nn.Module):
         self.blocks = nn.ModuleList(
             RinBlock(dz, d, config.process_layers, config.latent_heads, config.interface_heads,
                      config.mlp_ratio) for _ in range(config.num_blocks))
-        self.readout = nn.Sequential(nn.LayerNorm(d), nn.Linear(d, 2))
+        self.readout = nn.Sequential(nn.LayerNorm(d), TokenLinear(d, 2))
         last = self.readout[1]
         nn.init.zeros_(last.weight)
         # Start at 3 m with a Laplace scale of e^-1 nats, the spread of an untaught guess.

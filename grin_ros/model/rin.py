@@ -23,16 +23,24 @@ from torch import nn, Tensor
 from torch.nn import functional as F
 
 
+class TokenLinear(nn.Linear):
+    """Linear on (B, N, D) tokens as one 2-D product, which runtimes fuse with its bias."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map (B, N, D) -> (B, N, D')."""
+        return super().forward(x.flatten(0, 1)).unflatten(0, x.shape[:2])
+
+
 class Attention(nn.Module):
     """Multi-head attention of queries (B, Q, Dq) over a context (B, K, Dk)."""
 
     def __init__(self, query_dim: int, context_dim: int, width: int, heads: int) -> None:
         super().__init__()
         self.heads = heads
-        self.query = nn.Linear(query_dim, width)
-        self.key = nn.Linear(context_dim, width)
-        self.value = nn.Linear(context_dim, width)
-        self.out = nn.Linear(width, query_dim)
+        self.query = TokenLinear(query_dim, width)
+        self.key = TokenLinear(context_dim, width)
+        self.value = TokenLinear(context_dim, width)
+        self.out = TokenLinear(width, query_dim)
 
     def forward(self, x: Tensor, context: Tensor, bias: Tensor | None = None) -> Tensor:
         """
@@ -48,11 +56,11 @@ class Attention(nn.Module):
 
 
 class Mlp(nn.Sequential):
-    """Pre-normalised two-layer perceptron."""
+    """Pre-normalised two-layer perceptron; ReLU, as GELU costs a CPU a tenth of the denoiser."""
 
     def __init__(self, dim: int, ratio: int) -> None:
-        super().__init__(nn.LayerNorm(dim), nn.Linear(dim, dim * ratio), nn.GELU(),
-                         nn.Linear(dim * ratio, dim))
+        super().__init__(nn.LayerNorm(dim), TokenLinear(dim, dim * ratio), nn.ReLU(),
+                         TokenLinear(dim * ratio, dim))
 
 
 class ProcessLayer(nn.Module):
