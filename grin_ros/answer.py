@@ -58,9 +58,10 @@ class Answerer:
         self._camera: Any = None
         self._next_frame = 0.0
         self._told: dict[str, float] = {}
+        self._outputs = Outputs(node)
+        # Last: a thread that nobody knows of because this failed would outlive the node.
         self._worker = Worker(self._load, self._answer)
         self.loaded = self._worker.loaded
-        self._outputs = Outputs(node)
 
     def open(self) -> None:
         """Let answers out."""
@@ -179,7 +180,9 @@ class Answerer:
         if params.max_rate > 0:
             if now < self._next_frame:
                 raise Rejected('max_rate', '')
-            self._next_frame = max(self._next_frame + 1 / params.max_rate, now)
+            # On time on average; after a pause the next one still waits half a period.
+            period = 1 / params.max_rate
+            self._next_frame = max(self._next_frame + period, now + period / 2)
 
     def _age(self, msg: Any) -> float:
         """Return the seconds since the stamp of a message; 0 for one without."""

@@ -207,6 +207,9 @@ def main(args: list[str] | None = None) -> int:
     except GrinError as error:
         rclpy.logging.get_logger('grin_depth').fatal(str(error))
         code = 1
+    except Exception:
+        if rclpy.ok():
+            raise  # else a signal came while something was being made
     finally:
         # A second Ctrl-C (launch sends one too) must not interrupt the way out.
         signal.signal(signal.SIGINT, signal.SIG_IGN)

@@ -113,7 +113,8 @@ class Outputs:
         for name, message in messages.items():
             self._publishers[name].publish(message)
         if 'points' in messages and params.points_rate > 0:
-            self._next_cloud = max(self._next_cloud + 1 / params.points_rate, time.monotonic())
+            period = 1 / params.points_rate
+            self._next_cloud = max(self._next_cloud + period, time.monotonic() + period / 2)
 
 
 def same(a: Camera, b: Camera) -> bool:

@@ -70,9 +70,8 @@ def start_node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable]:
         node.stop()
 
 
-@pytest.fixture
-def make_robot() -> Iterator[Callable]:
-    """Return a function that makes a robot which ends with the test."""
+def robot_factory() -> Iterator[Callable]:
+    """Yield a function that makes robots, and take them back at the end."""
     from robot import Robot
     made = []
 
@@ -83,3 +82,15 @@ def make_robot() -> Iterator[Callable]:
     yield make
     for robot in made:
         robot.close()
+
+
+@pytest.fixture
+def make_robot() -> Iterator[Callable]:
+    """Return a function that makes a robot which ends with the test."""
+    yield from robot_factory()
+
+
+@pytest.fixture(scope='module')
+def keep_robot() -> Iterator[Callable]:
+    """Return a function that makes a robot which ends with the module: discovery takes time."""
+    yield from robot_factory()

@@ -85,10 +85,10 @@ def node(start_node: Callable, tiny_bundle: Path) -> 'robots.NodeProcess':
     return process
 
 
-@pytest.fixture
-def robot(node: 'robots.NodeProcess', make_robot: Callable) -> 'robots.Robot':
+@pytest.fixture(scope='module')
+def robot(node: 'robots.NodeProcess', keep_robot: Callable) -> 'robots.Robot':
     """Return a camera that the node listens to."""
-    result = make_robot('bad', outputs=('depth',))
+    result = keep_robot('bad', outputs=('depth',))
     result.wait_until_heard()
     return result
 

@@ -36,6 +36,12 @@ def node(start_node: Callable, tiny_bundle: Path) -> 'robots.NodeProcess':
     return start_node('control', bundle=tiny_bundle, max_age=30, autostart=False)
 
 
+@pytest.fixture(scope='module')
+def robot(node: 'robots.NodeProcess', keep_robot: Callable) -> 'robots.Robot':
+    """Return a camera and recorder."""
+    return keep_robot('control', outputs=('depth', 'points'))
+
+
 def change(robot: 'robots.Robot', transition: int) -> bool:
     """Ask for a lifecycle transition and return whether it was made."""
     request = ChangeState.Request(transition=Transition(id=transition))
@@ -49,8 +55,7 @@ def depth_of(robot: 'robots.Robot') -> np.ndarray:
     return np.frombuffer(msg.data, np.float32).reshape(msg.height, msg.width)
 
 
-def test_transitions_do_what_they_say(node: 'robots.NodeProcess', make_robot: Callable) -> None:
-    robot = make_robot('control')
+def test_transitions_do_what_they_say(node: 'robots.NodeProcess', robot: 'robots.Robot') -> None:
     robot.diagnosed('state', 'unconfigured')
     assert not robot.node.count_subscribers(robots.IMAGE)
     assert not change(robot, Transition.TRANSITION_ACTIVATE)
@@ -73,9 +78,7 @@ def test_transitions_do_what_they_say(node: 'robots.NodeProcess', make_robot: Ca
     assert int(accounts['received']) == int(accounts['answered']) + int(accounts['dropped'])
 
 
-def test_parameters_apply_at_once(node: 'robots.NodeProcess', make_robot: Callable) -> None:
-    robot = make_robot('control')
-    robot.wait_until_heard()
+def test_parameters_apply_at_once(node: 'robots.NodeProcess', robot: 'robots.Robot') -> None:
     depth = depth_of(robot)
     middle = float(np.median(depth[np.isfinite(depth)]))
     assert robot.set_parameter('max_depth', middle).successful
@@ -98,9 +101,7 @@ def test_parameters_apply_at_once(node: 'robots.NodeProcess', make_robot: Callab
     robot.diagnosed('num_inference_steps', '2')
 
 
-def test_the_seed_decides_the_noise(node: 'robots.NodeProcess', make_robot: Callable) -> None:
-    robot = make_robot('control', outputs=('depth',))
-    robot.wait_until_heard()
+def test_the_seed_decides_the_noise(node: 'robots.NodeProcess', robot: 'robots.Robot') -> None:
     first = depth_of(robot)
     assert np.array_equal(first, depth_of(robot), equal_nan=True)
     assert robot.set_parameter('seed', 5).successful
@@ -113,12 +114,11 @@ def test_the_seed_decides_the_noise(node: 'robots.NodeProcess', make_robot: Call
     ('max_sigma', 'much', ['max_sigma', 'double']),
     ('bundle', '/tmp/other', ['read-only', 'bundle']),
     ('output_scale', 2, ['read-only', 'output_scale']),
-    ('max_dept', 3.0, ['max_dept', 'not declared']),
+    ('max_dept', 3.0, ['undeclared']),
 ])
 def test_parameters_that_cannot_apply_are_rejected_with_a_reason(
-        node: 'robots.NodeProcess', make_robot: Callable, name: str, value: object,
+        node: 'robots.NodeProcess', robot: 'robots.Robot', name: str, value: object,
         words: list[str]) -> None:
-    robot = make_robot('control', outputs=())
     if name == 'max_depth' and value == 0.01:
         assert robot.set_parameter('min_depth', 0.1).successful
     result = robot.set_parameter(name, value)
@@ -126,9 +126,8 @@ def test_parameters_that_cannot_apply_are_rejected_with_a_reason(
     assert all(word in result.reason for word in words), result.reason
 
 
-def test_max_rate_drops_what_is_too_much(node: 'robots.NodeProcess', make_robot: Callable) -> None:
-    robot = make_robot('control', outputs=('depth',))
-    robot.wait_until_heard()
+def test_max_rate_drops_what_is_too_much(
+        node: 'robots.NodeProcess', robot: 'robots.Robot') -> None:
     robot.ask(robots.picture(), robots.pinhole_info())
     assert robot.set_parameter('max_rate', 0.001).successful
     before = robot.settled()
@@ -143,9 +142,7 @@ def test_max_rate_drops_what_is_too_much(node: 'robots.NodeProcess', make_robot:
 
 
 def test_old_images_are_dropped_and_the_remedy_is_named(
-        node: 'robots.NodeProcess', make_robot: Callable) -> None:
-    robot = make_robot('control', outputs=('depth',))
-    robot.wait_until_heard()
+        node: 'robots.NodeProcess', robot: 'robots.Robot') -> None:
     robot.ask(robots.picture(), robots.pinhole_info())
     assert robot.set_parameter('max_age', 1e-6).successful
     robot.send(robots.picture(), robots.pinhole_info())
@@ -155,9 +152,7 @@ def test_old_images_are_dropped_and_the_remedy_is_named(
     robot.ask(robots.picture(), robots.pinhole_info())
 
 
-def test_services_disable_and_reset(node: 'robots.NodeProcess', make_robot: Callable) -> None:
-    robot = make_robot('control', outputs=('depth',))
-    robot.wait_until_heard()
+def test_services_disable_and_reset(node: 'robots.NodeProcess', robot: 'robots.Robot') -> None:
     SetBool = std_srvs.SetBool
     assert robot.call(SetBool, 'enable', SetBool.Request(data=False)).success
     robot.wait(lambda: not robot.node.count_subscribers(robots.IMAGE), 'it stops to listen')
@@ -171,9 +166,7 @@ def test_services_disable_and_reset(node: 'robots.NodeProcess', make_robot: Call
 
 
 def test_sigint_ends_with_zero_while_frames_come(
-        node: 'robots.NodeProcess', make_robot: Callable) -> None:
-    robot = make_robot('control')
-    robot.wait_until_heard()
+        node: 'robots.NodeProcess', robot: 'robots.Robot') -> None:
     for _ in range(5):
         robot.send(robots.picture(), robots.pinhole_info())
     assert node.stop(signal.SIGINT) == 0

@@ -60,6 +60,14 @@ def node(request: pytest.FixtureRequest, start_node: Callable, tiny_bundle: Path
     return request.param
 
 
+@pytest.fixture(scope='module')
+def robot(node: str, keep_robot: Callable) -> 'robots.Robot':
+    """Return a camera that the node listens to."""
+    result = keep_robot(node, outputs=('depth', 'camera_info', 'points', 'sigma'))
+    result.wait_until_heard()
+    return result
+
+
 def xyz(cloud: Any) -> np.ndarray:
     """Return (h, w, 3) float64 coordinates."""
     values = np.frombuffer(cloud.data, np.float32).reshape(cloud.height, cloud.width, -1)
@@ -68,9 +76,7 @@ def xyz(cloud: Any) -> np.ndarray:
 
 @pytest.mark.parametrize('name', CAMERAS)
 def test_points_project_back_with_the_published_camera_info(
-        node: str, name: str, make_robot: Callable) -> None:
-    robot = make_robot(node)
-    robot.wait_until_heard()
+        node: str, name: str, robot: 'robots.Robot') -> None:
     (width, height), changes = CAMERAS[name]
     if 'd' in changes:  # rectification usually changes the focal length, too
         changes = changes | {'p': [480.0, 0, 322, 0, 0, 480, 238, 0, 0, 0, 1, 0]}
@@ -111,9 +117,7 @@ def test_points_project_back_with_the_published_camera_info(
 
 
 def test_calibration_that_changes_mid_stream_is_used_at_once(
-        node: str, make_robot: Callable) -> None:
-    robot = make_robot(node)
-    robot.wait_until_heard()
+        node: str, robot: 'robots.Robot') -> None:
     for f_px in (525.0, 700.0, 525.0):
         stamp = robot.ask(robots.picture(), robots.pinhole_info(f_px=f_px))
         scale = NODES[node].get('output_scale', 1)
@@ -123,18 +127,15 @@ def test_calibration_that_changes_mid_stream_is_used_at_once(
         assert slope == pytest.approx(320 / f_px, rel=0.02)
 
 
-def test_the_choice_is_in_diagnostics(node: str, make_robot: Callable, tiny_bundle: Path
+def test_the_choice_is_in_diagnostics(node: str, robot: 'robots.Robot', tiny_bundle: Path
                                       ) -> None:
-    robot = make_robot(node, outputs=())
     robot.diagnosed('image_is', 'raw: K and D' if node == 'raw' else 'rectified: P')
     robot.diagnosed('scale', 'metric')
     robot.diagnosed('backend', 'onnxruntime')
     robot.diagnosed('bundle', str(tiny_bundle))
 
 
-def test_sigma_field_when_asked(node: str, make_robot: Callable) -> None:
-    robot = make_robot(node, outputs=('points', 'sigma'))
-    robot.wait_until_heard()
+def test_sigma_field_when_asked(node: str, robot: 'robots.Robot') -> None:
     stamp = robot.ask(robots.picture(), robots.pinhole_info())
     cloud, sigma = (robot.answers[name][stamp] for name in ('points', 'sigma'))
     names = [each.name for each in cloud.fields]
