@@ -67,6 +67,8 @@ def save(path: Path, checkpoint: Checkpoint) -> None:
     partial = path.with_name(path.name + '.tmp')
     # safetensors refuses tensors that share storage; contiguous copies never do here.
     save_file(tensors, partial, metadata={'grin_ros': json.dumps(header)})
+    # safetensors writes for the owner alone; a bundle installed by root must serve everybody.
+    partial.chmod(0o644)
     partial.replace(path)
 
 
