@@ -33,7 +33,9 @@ export ROS_AUTOMATIC_DISCOVERY_RANGE := LOCALHOST
 export ROS_DOMAIN_ID := $(shell echo $$(( ($$$$ + $$(date +%s)) % 100 + 1 )))
 export ROS_LOG_DIR := $(CURDIR)/build/ros_log
 
-.PHONY: demo test lint colcon pytest train-slice clean help
+SCENES := OMP_NUM_THREADS=1 nice -n 19 $(PY) -m grin_ros scenes --workers 1
+
+.PHONY: demo test lint colcon pytest worlds train-slice clean help
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
@@ -87,8 +89,13 @@ pytest: $(VENV)/.stamp-test  ## unit tests and two-process node tests
 	$(PY) -m pytest --ignore test/test_flake8.py --ignore test/test_pep257.py \
 		--ignore test/test_package.py $(PYTEST_ARGS)
 
-train-slice: $(VENV)/.stamp-test  ## go on training in the background's manner: one core, lowest priority
-	nice -n 19 $(PY) -m grin_ros train --config config/train/small.yaml --resume
+worlds: $(VENV)/.stamp-test  ## render the worlds train-slice learns from: one core, lowest priority, resumable
+	$(SCENES) --out $(WORK)/val --frames 600 --seed 9000000 --size 160x120
+	$(SCENES) --out $(WORK)/train --frames 10000 --seed 1000 --size 160x120
+	$(SCENES) --out $(WORK)/train_large --frames 10000 --seed 2000000 --size 320x240
+
+train-slice: $(VENV)/.stamp-test  ## go on training, from the last checkpoint or the shipped bundle
+	nice -n 19 $(PY) -m grin_ros train --config config/train/slice.yaml $(TRAIN_ARGS)
 
 clean:  ## remove what the targets above made
 	rm -rf build demo $(VENV)
