@@ -1,0 +1,64 @@
+# Copyright 2026 The grin_ros Authors
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+#
+# SPDX-License-Identifier: Apache-2.0
+
+"""The shipped bundle in the node: metric depth comes out, within the memory it may take."""
+
+from collections.abc import Callable
+from importlib import resources
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+robots = pytest.importorskip('robot', reason='ROS 2 is not installed')
+
+MAX_RSS_KB = 450_000
+
+
+@pytest.fixture(scope='module')
+def node(start_node: Callable) -> 'robots.NodeProcess':
+    """Start a node as users do, with the defaults."""
+    if not (Path(str(resources.files('grin_ros'))) / 'bundles/grin_small/grin.json').is_file():
+        pytest.skip('this source tree has no shipped bundle')
+    return start_node('shipped', max_age=30)
+
+
+def memory_kb(process_id: int) -> int:
+    """Return the largest resident set so far [kB]."""
+    status = Path(f'/proc/{process_id}/status').read_text(encoding='utf-8')
+    return int(status.split('VmHWM:')[1].split()[0])
+
+
+def test_images_become_metric_depth(node: 'robots.NodeProcess', make_robot: Callable) -> None:
+    robot = make_robot('shipped', outputs=('depth', 'camera_info', 'points', 'sigma'))
+    robot.wait_until_heard()
+    for seed in range(3):
+        stamp = robot.ask(robots.picture(seed=seed), robots.pinhole_info())
+    depth, sigma = (np.frombuffer(robot.answers[name][stamp].data, np.float32)
+                    for name in ('depth', 'sigma'))
+    known = np.isfinite(depth)
+    assert known.mean() > 0.5
+    assert depth[known].min() >= 0.1 and depth[known].max() <= 80.0
+    assert (sigma[known] > 0).all() and np.isnan(sigma[~known]).all()
+    cloud = robot.answers['points'][stamp]
+    assert (cloud.width, cloud.height, cloud.point_step) == (320, 240, 16)
+    robot.diagnosed('scale', 'metric')
+    assert memory_kb(node.process.pid) < MAX_RSS_KB
+
+
+def test_it_ends_with_zero_and_without_torch(node: 'robots.NodeProcess') -> None:
+    assert node.stop() == 0
+    assert not node.has_torch()
