@@ -22,38 +22,15 @@ import hashlib
 from pathlib import Path
 import shutil
 import tempfile
-from typing import Any
 
 import pytest
+from tiny import tiny_grin
 
 ROOT = Path(__file__).parents[1]
 # What a bundle depends on: when one of these changes, the cached tiny bundle is made again.
 SOURCES = ('grin_ros/export.py', 'grin_ros/onnx_weights.py', 'grin_ros/depth_codec.py',
            'grin_ros/noise.py', 'grin_ros/sampler.py', 'grin_ros/train/checkpoint.py',
-           'grin_ros/model', 'test/conftest.py')
-
-
-def tiny_config(**changes: Any) -> Any:
-    """Return a GrinConfig a thousand times smaller than the shipped one."""
-    from grin_ros.model.config import GrinConfig
-    sizes: dict[str, Any] = {
-        'stem_channels': 8, 'pyramid_channels': (4, 8, 8, 8, 8), 'frozen_stages': 0,
-        'encoder_stages': ((8, 1, 3, 1, 1), (8, 1, 3, 2, 2), (8, 1, 5, 2, 1), (8, 1, 3, 2, 1),
-                           (16, 1, 5, 2, 1)),
-        'interface_dim': 24, 'num_latents': 8, 'latent_dim': 32, 'num_blocks': 1,
-        'process_layers': 1, 'latent_heads': 2, 'interface_heads': 2}
-    return GrinConfig(**{**sizes, **changes})
-
-
-def tiny_grin(seed: int = 0, **changes: Any) -> Any:
-    """Return a real, untrained, tiny network in eval mode whose answers vary over the image."""
-    import torch
-
-    from grin_ros.model.grin import Grin
-    torch.manual_seed(seed)
-    grin = Grin(tiny_config(**changes))
-    torch.nn.init.normal_(grin.readout[1].weight, 0.0, 0.2)
-    return grin.eval()
+           'grin_ros/model', 'test/tiny.py')
 
 
 @pytest.fixture(scope='session')

@@ -20,9 +20,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from conftest import tiny_grin
 import numpy as np
 import pytest
+from tiny import tiny_grin
 
 torch = pytest.importorskip('torch', reason='export needs torch')
 

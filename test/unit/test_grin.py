@@ -23,7 +23,7 @@ import pytest
 
 torch = pytest.importorskip('torch', reason='the network needs torch')
 
-from conftest import tiny_grin  # noqa: E402
+from tiny import tiny_grin  # noqa: E402
 
 from grin_ros.camera import Camera  # noqa: E402
 from grin_ros.depth_codec import DepthCodec, X_SCALE  # noqa: E402

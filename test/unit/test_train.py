@@ -21,9 +21,9 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from conftest import tiny_config, tiny_grin
 import numpy as np
 import pytest
+from tiny import tiny_config, tiny_grin
 
 torch = pytest.importorskip('torch', reason='training needs torch')
 
