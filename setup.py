@@ -50,11 +50,9 @@ TRAIN = [
     'onnx',
     'onnxruntime',
     'onnxscript',
-    'pyyaml',
     'safetensors',
     'tensorboard',
     'torch>=2.6',
-    'tqdm',
 ]
 # The ament wheels do not name what they import, so it is named here.
 TEST = [
@@ -123,7 +121,7 @@ setup(
     ],
     zip_safe=False,
     # Headless: a robot shows nothing, and the other build needs libGL.
-    install_requires=['numpy', 'opencv-python-headless'],
+    install_requires=['numpy', 'opencv-python-headless', 'pyyaml', 'tqdm'],
     extras_require={
         'ros': ROS,
         'cpu': ['onnxruntime'],
