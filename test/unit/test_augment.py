@@ -21,12 +21,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-pytest.importorskip('torch', reason='batches are torch tensors')
+torch = pytest.importorskip('torch', reason='batches are torch tensors')
 
-from grin_ros.camera import Camera
-from grin_ros.data.sample import Sample
-from grin_ros.train.augment import Example, make_example, MIN_HFOV_DEG, random_crop
-from grin_ros.train.batches import collate
+from grin_ros.camera import Camera  # noqa: E402
+from grin_ros.data.sample import Sample  # noqa: E402
+from grin_ros.train.augment import Example, make_example, MIN_HFOV_DEG, random_crop  # noqa: E402
+from grin_ros.train.batches import collate  # noqa: E402
 
 CAMERAS = {
     'pinhole': Camera.from_hfov(80, 160, 120),

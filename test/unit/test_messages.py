@@ -167,6 +167,143 @@ def test_depth_in_metres_is_the_array() -> None:
 
 def calibration(**changes: object) -> msgs.CameraInfo:
     """Return a distorted camera, rectified to a P of its own."""
+    msg = msgs.CameraInfo(
+        width=640, height=480, distortion_model='plumb_bob', d=[-0.2, 0.05, 0.001, -0.002, 0.0],
+        k=[500.0, 0, 322, 0, 505, 243, 0, 0, 1], r=[0.0, -1, 0, 1, 0, 0, 0, 0, 1],
+        p=[480.0, 0, 318, -24, 0, 480, 239, 0, 0, 0, 1, 0])
+    for name, value in changes.items():
+        setattr(msg, name, value)
+    return msg
+
+
+@pytest.mark.parametrize('encoding, code', [
+    ('rgb8', None), ('bgr8', cv2.COLOR_RGB2BGR), ('rgba8', cv2.COLOR_RGB2RGBA),
+    ('bgra8', cv2.COLOR_RGB2BGRA)])
+def test_colour_encodings_give_the_same_rgb(encoding: str, code: int | None) -> None:
+    packed = PICTURE if code is None else cv2.cvtColor(PICTURE, code)
+    assert np.array_equal(messages.image_from_msg(message(packed, encoding)), PICTURE)
+
+
+def test_grey_becomes_three_equal_channels() -> None:
+    grey = PICTURE[..., 0].copy()
+    assert np.array_equal(messages.image_from_msg(message(grey, 'mono8')),
+                          np.stack([grey] * 3, -1))
+
+
+@pytest.mark.parametrize('big', [False, True])
+def test_mono16_is_scaled_to_the_whole_range_in_either_byte_order(big: bool) -> None:
+    values = np.array([[0, 257, 32896, 65535]], np.uint16)
+    packed = values.astype('>u2' if big else '<u2')
+    image = messages.image_from_msg(message(packed, 'mono16', is_bigendian=int(big)))
+    assert image[0, :, 1].tolist() == [0, 1, 128, 255]
+
+
+@pytest.mark.parametrize('encoding', ['yuv422', 'uyvy', 'yuv422_yuy2', 'yuyv'])
+def test_yuv422_keeps_the_colour(encoding: str) -> None:
+    # Full red in BT.601 of limited range, which is what cameras send.
+    y, u, v = 82, 90, 240
+    pair = [[u, y], [v, y]] if encoding in ('yuv422', 'uyvy') else [[y, u], [y, v]]
+    image = messages.image_from_msg(message(np.array([pair * 4] * 6, np.uint8), encoding))
+    assert np.abs(image.astype(int) - [255, 0, 0]).max() <= 2
+
+
+@pytest.mark.parametrize('encoding', ['nv12', 'nv21'])
+def test_nv12_has_half_a_plane_of_colour(encoding: str) -> None:
+    planes = np.vstack([np.full((48, 64), 126, np.uint8), np.full((24, 64), 128, np.uint8)])
+    image = messages.image_from_msg(message(planes, encoding, height=48))
+    assert image.shape == (48, 64, 3) and abs(image.astype(int) - 128).max() <= 1
+
+
+@pytest.mark.parametrize('bits', [8, 16])
+@pytest.mark.parametrize('pattern', ['rggb', 'bggr', 'gbrg', 'grbg'])
+def test_bayer_patterns_show_the_colour_they_were_taken_of(pattern: str, bits: int) -> None:
+    colour = {'r': 200, 'g': 120, 'b': 40}
+    tile = np.array([colour[letter] for letter in pattern], np.uint8).reshape(2, 2)
+    mosaic = np.tile(tile, (16, 16)).astype(f'u{bits // 8}') * (1 if bits == 8 else 257)
+    image = messages.image_from_msg(message(mosaic, f'bayer_{pattern}{bits}'))
+    assert np.array_equal(image[8, 8], [200, 120, 40])
+
+
+@pytest.mark.parametrize('encoding', ['rgb8', 'bgr8', 'mono8', 'mono16'])
+def test_padded_rows_change_nothing(encoding: str) -> None:
+    kind, channels, _ = messages.LAYOUTS[encoding]
+    array = RNG.integers(0, 255, (5, 7, channels)).astype(kind)
+    rows = array.reshape(5, -1).view(np.uint8)
+    padded = np.pad(rows, ((0, 0), (0, 9)), constant_values=77)
+    plain = messages.image_from_msg(message(array, encoding))
+    other = messages.image_from_msg(
+        message(padded, encoding, width=7, step=padded.shape[1]))
+    assert np.array_equal(plain, other)
+
+
+@pytest.mark.parametrize('changes, words', [
+    ({'encoding': '32FC1'}, ['32FC1', 'rgb8']),
+    ({'encoding': ''}, ['""', 'rgb8']),
+    ({'width': 0}, ['empty', '0x48']),
+    ({'height': 0}, ['empty', '64x0']),
+    ({'step': 0}, ['step 0', '>= 192']),
+    ({'step': 191}, ['step 191', '>= 192']),
+    ({'height': 49}, ['9216 bytes', '9408']),
+    ({'width': 65}, ['65x48']),
+    ({'encoding': 'rgba8'}, ['rgba8', '>= 256']),
+    ({'encoding': 'yuv422', 'width': 63}, ['yuv422', 'even']),
+])
+def test_wrong_image_is_refused_with_its_facts(changes: dict, words: list[str]) -> None:
+    with pytest.raises(GrinError) as error:
+        messages.image_from_msg(message(PICTURE, 'rgb8', **changes))
+    assert all(word in str(error.value) for word in words)
+
+
+def test_truncated_data_is_refused() -> None:
+    msg = message(PICTURE, 'rgb8')
+    msg.data = msg.data[:-1]
+    with pytest.raises(GrinError, match='9215 bytes.*truncated'):
+        messages.image_from_msg(msg)
+
+
+def test_last_row_needs_no_padding() -> None:
+    padded = np.pad(PICTURE.reshape(48, -1), ((0, 0), (0, 8)))
+    msg = message(padded, 'rgb8', width=64, step=200)
+    msg.data = msg.data[:-8]
+    assert np.array_equal(messages.image_from_msg(msg), PICTURE)
+
+
+@pytest.mark.parametrize('extension', ['.jpg', '.png'])
+def test_compressed_images(extension: str) -> None:
+    _, data = cv2.imencode(extension, PICTURE[..., ::-1])
+    msg = msgs.CompressedImage(format=extension[1:], data=data.tobytes())
+    image = messages.image_from_compressed(msg)
+    assert np.abs(image.astype(int) - PICTURE).mean() < 6
+
+
+@pytest.mark.parametrize('extension', ['.jpg', '.png'])
+@pytest.mark.parametrize('share', [0.0, 0.3, 0.9])
+def test_cut_compressed_image_is_refused(extension: str, share: float) -> None:
+    data = cv2.imencode(extension, PICTURE)[1].tobytes()
+    msg = msgs.CompressedImage(format='image', data=data[:int(share * len(data))])
+    with pytest.raises(GrinError, match='truncated|does not decode'):
+        messages.image_from_compressed(msg)
+
+
+def test_depth_in_millimetres_has_zero_for_every_unknown() -> None:
+    depth = np.array([[1.2345, np.nan, np.inf, -np.inf, 65.535, 66.0]], np.float32)
+    msg = messages.depth_to_msg(depth, '16UC1', Header())
+    assert np.frombuffer(msg.data, np.uint16).tolist() == [1234, 0, 0, 0, 65535, 0]
+    assert (msg.encoding, msg.step) == ('16UC1', 12)
+
+
+def test_depth_in_metres_is_the_array() -> None:
+    depth = np.array([[1.5, np.nan], [np.inf, -np.inf]], np.float32)
+    header = Header(frame_id='eye')
+    header.stamp.sec = 7
+    msg = messages.depth_to_msg(depth, '32FC1', header)
+    assert np.array_equal(np.frombuffer(msg.data, np.float32).reshape(2, 2), depth,
+                          equal_nan=True)
+    assert (msg.header, msg.encoding, msg.step, msg.is_bigendian) == (header, '32FC1', 8, 0)
+
+
+def calibration(**changes: object) -> msgs.CameraInfo:
+    """Return a distorted camera, rectified to a P of its own."""
     msg = msgs.CameraInfo(width=640, height=480, distortion_model='plumb_bob',
                      d=[-0.2, 0.05, 0.001, -0.002, 0.0],
                      k=[500.0, 0, 322, 0, 505, 243, 0, 0, 1],
