@@ -55,6 +55,7 @@ class Decoder:
         self._sky = min(sky, SKY_RANGE)
         output = camera.scaled(camera.width // output_scale, camera.height // output_scale)
         self._ray_z = _forward(output.rays()[..., 2])
+        self._has_blind_pixels = bool(np.isnan(self._ray_z).any() or not view.grid_mask.all())
         self._upsampler = Upsampler(view.grid_size, view.stride,
                                     (output.width, output.height))
         self._fill = _nearest_valid(view.grid_mask.reshape(view.grid_size[::-1]))
@@ -99,8 +100,9 @@ class Decoder:
                  ray_z: Array) -> tuple[Array, Array, Array]:
         """Return z-depth, its sigma and the range; +Inf in the sky, NaN without a ray."""
         np.copyto(range_m, np.inf, where=range_m > self._sky)
-        np.copyto(range_m, np.nan, where=np.isnan(ray_z))
         depth = range_m * ray_z
+        if self._has_blind_pixels:
+            np.copyto(range_m, np.nan, where=np.isnan(ray_z))
         return depth, depth * spread, range_m
 
 

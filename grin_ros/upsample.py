@@ -70,11 +70,12 @@ class Upsampler:
         out = self._scale(fine, cv2.INTER_LINEAR)
         if edges.any():
             # Linear interpolation would mix the two sides of an edge; nearest does not.
-            at_edge = np.repeat(np.repeat(edges.view(np.uint8), self._stride, 0), self._stride, 1)
+            at_edge = cv2.resize(edges.view(np.uint8), None, fx=self._stride, fy=self._stride,
+                                 interpolation=cv2.INTER_NEAREST)
             # One pixel more, as the linear kernel of its neighbours reaches into the cell.
             at_edge = np.asarray(cv2.dilate(self._unpad(at_edge), np.ones((3, 3), np.uint8)))
             at_edge = self._scale(at_edge, cv2.INTER_NEAREST)
-            np.copyto(out, self._scale(fine, cv2.INTER_NEAREST), where=at_edge.view(bool))
+            cv2.copyTo(self._scale(fine, cv2.INTER_NEAREST), at_edge, out)
         return out, self._scale(spread, cv2.INTER_LINEAR)
 
     def _scale(self, picture: NDArray, interpolation: int) -> NDArray:
