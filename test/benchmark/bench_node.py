@@ -28,7 +28,9 @@ import sys
 import tempfile
 import time
 
-sys.path.insert(0, str(Path(__file__).parents[1] / 'node'))
+ROOT = Path(__file__).parents[2]
+# The benchmark runs from a source tree, with the helpers of the node tests.
+sys.path[:0] = [str(ROOT), str(ROOT / 'test/node')]
 os.environ.update(RMW_IMPLEMENTATION='rmw_fastrtps_cpp',
                   ROS_AUTOMATIC_DISCOVERY_RANGE='LOCALHOST',
                   ROS_DOMAIN_ID=str(random.randint(1, 100)))
@@ -36,8 +38,8 @@ os.environ.update(RMW_IMPLEMENTATION='rmw_fastrtps_cpp',
 import cv2  # noqa: E402
 import numpy as np  # noqa: E402
 import rclpy  # noqa: E402
-from robot import (  # noqa: E402
-    NodeProcess, pinhole_info, PROFILE, PROFILE_VARIABLES, Robot, stamp_of)
+from robot import NodeProcess, pinhole_info, PROFILE, PROFILE_VARIABLES, Robot, stamp_of  # noqa: E402
+from sensor_msgs.msg import Image  # noqa: E402
 
 SIZE = (640, 480)
 NETWORKS = ('estimate_encoder', 'estimate_conditioner', 'estimate_denoiser')
@@ -45,7 +47,7 @@ NETWORKS = ('estimate_encoder', 'estimate_conditioner', 'estimate_denoiser')
 
 def picture() -> np.ndarray:
     """Return a textured 640x480 picture: a shipped frame, resized."""
-    frame = Path(__file__).parents[2] / 'grin_ros/demo/frames/room_1.jpg'
+    frame = ROOT / 'grin_ros/demo/frames/room_1.jpg'
     image = cv2.imread(str(frame))
     return np.ascontiguousarray(cv2.resize(image, SIZE, interpolation=cv2.INTER_CUBIC)[..., ::-1])
 
@@ -72,7 +74,7 @@ def run(seconds: float, rate_hz: float, folder: Path) -> dict[str, object]:
             arrived[stamp] = (now - stamp[0] * 10**9 - stamp[1]) / 1e6
             for answers in robot.answers.values():
                 answers.clear()
-        robot.node.create_subscription(type_of_depth(), '/bench/depth', arrive, 5)
+        robot.node.create_subscription(Image, '/bench/depth', arrive, 5)
         begin = time.monotonic()
         next_send = begin
         while (now := time.monotonic()) < begin + seconds:
@@ -99,12 +101,6 @@ def run(seconds: float, rate_hz: float, folder: Path) -> dict[str, object]:
                         if 'ms' in key or key.startswith('latency') or key == 'backend'}}
 
 
-def type_of_depth() -> type:
-    """Return the type of /grin/depth."""
-    from sensor_msgs.msg import Image
-    return Image
-
-
 def main() -> None:
     """Print the figures."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -123,6 +119,7 @@ def main() -> None:
         else:
             print(f'{key:34s} {value:.1f}' if isinstance(value, float) else f'{key:34s} {value}')
     if options.json:
+        options.json.parent.mkdir(parents=True, exist_ok=True)
         options.json.write_text(json.dumps(result, indent=1) + '\n', encoding='utf-8')
 
 
