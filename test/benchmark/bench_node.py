@@ -38,7 +38,7 @@ os.environ.update(RMW_IMPLEMENTATION='rmw_fastrtps_cpp',
 import cv2  # noqa: E402
 import numpy as np  # noqa: E402
 import rclpy  # noqa: E402
-from robot import NodeProcess, pinhole_info, PROFILE, PROFILE_VARIABLES, Robot, stamp_of  # noqa: E402
+import robot as robots  # noqa: E402
 from sensor_msgs.msg import Image  # noqa: E402
 
 SIZE = (640, 480)
@@ -56,9 +56,9 @@ def run(seconds: float, rate_hz: float, folder: Path) -> dict[str, object]:
     """Send images at a rate for some time and measure what comes back."""
     rclpy.init()
     started = time.monotonic()
-    node = NodeProcess(folder, 'bench')
-    robot = Robot('bench')
-    image, info, arrived = picture(), pinhole_info(), {}
+    node = robots.NodeProcess(folder, 'bench')
+    robot = robots.Robot('bench')
+    image, info, arrived = picture(), robots.pinhole_info(), {}
     try:
         # Images flow while the node starts, as on a robot.
         while not robot.answers['depth']:
@@ -69,7 +69,7 @@ def run(seconds: float, rate_hz: float, folder: Path) -> dict[str, object]:
             robot.answers[name].clear()
 
         def arrive(msg: object) -> None:
-            stamp = stamp_of(msg)
+            stamp = robots.stamp_of(msg)
             now = robot.node.get_clock().now().nanoseconds
             arrived[stamp] = (now - stamp[0] * 10**9 - stamp[1]) / 1e6
             for answers in robot.answers.values():
@@ -91,11 +91,16 @@ def run(seconds: float, rate_hz: float, folder: Path) -> dict[str, object]:
         robot.close()
         rclpy.try_shutdown()
     latencies = np.array(list(arrived.values()))
+
+    def p50(stage: str) -> float:
+        return float(diagnostics[f'latency_{stage}_ms'].split()[1].rstrip(','))
+
     return {
         'depth_images_per_second': len(arrived) / elapsed,
         'latency_p50_ms': float(np.median(latencies)),
         'latency_p95_ms': float(np.percentile(latencies, 95)),
         'first_depth_s': first, 'peak_rss_mb': rss_mb, 'torch_imported': node.has_torch(),
+        'outside_networks_p50_ms': p50('total') - sum(p50(stage) for stage in NETWORKS),
         'sent_hz': rate_hz, 'machine': f'{platform.machine()}, {os.cpu_count()} cores',
         'diagnostics': {key: value for key, value in diagnostics.items()
                         if 'ms' in key or key.startswith('latency') or key == 'backend'}}
@@ -108,7 +113,7 @@ def main() -> None:
     parser.add_argument('--rate', type=float, default=15.0, help='images sent per second')
     parser.add_argument('--json', type=Path)
     options = parser.parse_args()
-    os.environ.update(dict.fromkeys(PROFILE_VARIABLES, str(PROFILE)))
+    os.environ.update(dict.fromkeys(robots.PROFILE_VARIABLES, str(robots.PROFILE)))
     with tempfile.TemporaryDirectory() as folder:
         os.environ['ROS_LOG_DIR'] = folder
         result = run(options.seconds, options.rate, Path(folder))
