@@ -112,7 +112,7 @@ def test_the_seed_decides_the_noise(node: 'robots.NodeProcess', robot: 'robots.R
     ('max_depth', -1.0, ['out of range', 'max_depth']),
     ('max_depth', 0.01, ['min_depth']),
     ('max_sigma', 'much', ['max_sigma', 'double']),
-    ('bundle', '/tmp/other', ['read-only', 'bundle']),
+    ('bundle', '/elsewhere', ['read-only', 'bundle']),
     ('output_scale', 2, ['read-only', 'output_scale']),
     ('max_dept', 3.0, ['undeclared']),
 ])
