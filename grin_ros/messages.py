@@ -48,9 +48,9 @@ LAYOUTS: dict[str, tuple[str, int, int | None]] = {
        for pattern, code in (('rggb', cv2.COLOR_BayerBG2RGB), ('bggr', cv2.COLOR_BayerRG2RGB),
                              ('gbrg', cv2.COLOR_BayerGR2RGB), ('grbg', cv2.COLOR_BayerGB2RGB))},
 }
-# What cv_bridge converts to rgb8 as we do; the rest it refuses or reads in another way.
-BRIDGED = ('bgr8', 'rgba8', 'bgra8', 'mono8', 'bayer_rggb8', 'bayer_bggr8', 'bayer_gbrg8',
-           'bayer_grbg8')
+# What every cv_bridge converts to rgb8; the rest it refuses.
+BRIDGED = tuple(encoding for encoding in LAYOUTS
+                if encoding not in ('rgb8', 'uyvy', 'yuv422_yuy2', 'yuyv', 'nv12', 'nv21'))
 
 
 @functools.cache
@@ -107,7 +107,9 @@ def image_from_msg(msg: Any) -> NDArray[np.uint8]:
     kind, _, code = LAYOUTS[msg.encoding]
     if code is None:
         return np.ascontiguousarray(pixels)
-    if msg.encoding in BRIDGED and bridge() is not None:
+    # Some cv_bridges take padding for pixels, others fail on big-endian data with NumPy 2.
+    plain = msg.step == pixels.strides[0] == pixels[0].nbytes and not msg.is_bigendian
+    if plain and msg.encoding in BRIDGED and bridge() is not None:
         return np.asarray(bridge().imgmsg_to_cv2(msg, 'rgb8'))
     pixels = np.ascontiguousarray(pixels)
     if msg.encoding.startswith('bayer') and min(pixels.shape[:2]) < 2:
