@@ -196,8 +196,8 @@ def main(args: list[str] | None = None) -> int:
     rclpy.init(args=args)
     node, executor, code, released = None, None, 0, True
     try:
-        node = DepthNode()
         executor = SingleThreadedExecutor()
+        node = DepthNode()
         executor.add_node(node)
         if node.params.autostart:
             node.autostart()
