@@ -154,8 +154,18 @@ def export_graphs(model: Grin) -> dict[str, onnx.ModelProto]:
             dynamo=True, verbose=False)
         with tempfile.TemporaryDirectory() as scratch:
             program.save(f'{scratch}/{name}.onnx')
-            graphs[f'{name}.onnx'] = onnx.load(f'{scratch}/{name}.onnx')
+            graphs[f'{name}.onnx'] = without_traces(onnx.load(f'{scratch}/{name}.onnx'))
     return graphs
+
+
+def without_traces(graph: onnx.ModelProto) -> onnx.ModelProto:
+    """Drop the exporter's notes: they hold paths of the machine and half of the file."""
+    for part in (graph, graph.graph, *graph.graph.node, *graph.graph.value_info,
+                 *graph.graph.input, *graph.graph.output, *graph.graph.initializer,
+                 *graph.functions, *(node for each in graph.functions for node in each.node)):
+        part.ClearField('metadata_props')
+        part.ClearField('doc_string')
+    return graph
 
 
 def make_probe(model: Grin, seed: int = 7) -> dict[str, Any]:

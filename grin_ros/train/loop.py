@@ -192,4 +192,4 @@ def warm_average(decay: float) -> Callable[[Tensor, Tensor, Tensor], Tensor]:
 def write_scalars(writer: SummaryWriter, parts: dict[str, Tensor], step: int) -> None:
     """Log the parts of the loss."""
     for name, value in parts.items():
-        writer.add_scalar(f'train/{name}', float(value), step)
+        writer.add_scalar(f'train/{name}', value.item(), step)

@@ -80,3 +80,10 @@ def test_export_refuses_graphs_that_disagree(tiny_bundle: Path, tmp_path: Path) 
     probe = dict(np.load(tiny_bundle / 'probe.npz'))
     probe['x_0_1'] = probe['x_0_1'] + 0.01
     assert export.check_parity(tiny_bundle, probe)['1'] > export.PARITY_P
+
+
+def test_graphs_hold_no_path_of_the_machine(tiny_bundle: Path) -> None:
+    """The exporter notes source files and lines on every node; they stay at home."""
+    for graph in tiny_bundle.glob('*.onnx'):
+        assert str(Path(export.__file__).parent).encode() not in graph.read_bytes(), graph.name
+        assert b'stack_trace' not in graph.read_bytes(), graph.name
