@@ -31,6 +31,8 @@ from std_msgs.msg import Header
 from grin_ros.demo.frames import motorcycle, shipped
 from grin_ros.messages import camera_info_to_msg, image_to_msg
 
+SETTLING = 2.0  # s between the first subscription and the first picture
+
 
 def main() -> None:
     """Publish every picture `repeat` times in a row, then say how many were sent."""
@@ -48,8 +50,11 @@ def main() -> None:
     sent = dict.fromkeys((frame.name for frame in frames), 0)
     next_time = time.monotonic()
     try:
-        while images.get_subscription_count() == 0:
+        while not (images.get_subscription_count() and infos.get_subscription_count()):
             rclpy.spin_once(node, timeout_sec=0.1)
+        # Discovery has two sides: the node may still be about to learn of us and of its listeners.
+        time.sleep(SETTLING)
+        next_time = time.monotonic()
         for frame in frames:
             # The frame_id comes back with the answer, so it can say which picture this is.
             header = Header(frame_id=frame.name)
