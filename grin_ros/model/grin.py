@@ -116,7 +116,8 @@ class Grin(nn.Module):
         :param gamma: (B,) signal level, 0 = pure noise.
         :returns: x_0 (B, N) and log_b (B, N), the log Laplace scale in nats of range.
         """
-        interface = conditioning + self.embed_depth(depth_features(x_t))
+        # The residual stream and the answer are fp32 under mixed precision too.
+        interface = conditioning.float() + self.embed_depth(depth_features(x_t))
         known = torch.cat([depth_features(X_SCALE * prompts[..., 0]), prompts[..., 1:]], -1)
         prompt_tokens = self.norm_prompt(prompt_conditioning + self.embed_prompt(known))
         context = torch.cat([prompt_tokens, global_], 1)
@@ -126,7 +127,8 @@ class Grin(nn.Module):
                              self.embed_gamma(gamma_features(gamma))[:, None]], 1)
         for block in self.blocks:
             latents, interface = block(latents, interface, context, bias)
-        prediction, log_b = self.readout(interface).unbind(-1)
+        with torch.autocast(x_t.device.type, enabled=False):
+            prediction, log_b = self.readout(interface).unbind(-1)
         return self._to_x_0(prediction, x_t, gamma[:, None]), log_b.clamp(-6, 2)
 
     def ddim_step(self, x_t: Tensor, conditioning: Tensor, token_mask: Tensor, prompts: Tensor,

@@ -60,6 +60,7 @@ class TrainConfig:
     :param encoder_rate: learning rate of the pretrained trunk relative to the rest.
     :param prompt_rate: share of samples with prompts.
     :param no_intrinsics_rate: share of samples that see the default pinhole (GRIN 5.4).
+    :param mixed_precision: 'bf16', 'no', or 'auto' for bf16 where the hardware multiplies it.
     :param threads: torch threads per process; 0 leaves it to torch.
     """
 
@@ -80,6 +81,7 @@ class TrainConfig:
     prompt_rate: float = 0.5
     no_intrinsics_rate: float = 0.1
     seed: int = 0
+    mixed_precision: str = 'auto'
     threads: int = 1
     num_workers: int = 0
     val_frames: int = 128
@@ -142,6 +144,8 @@ def config_from_dict(values: dict[str, Any]) -> TrainConfig:
         config = TrainConfig(**values)
     except (KeyError, TypeError, ValueError) as error:
         raise GrinError(f'training config: {error}') from error
+    if config.mixed_precision not in ('auto', 'bf16', 'no'):
+        raise GrinError(f'mixed_precision must be auto, bf16 or no, not "{config.mixed_precision}"')
     for stage in config.stages:
         for width, height in stage.sizes:
             if width % 32 or height % 32:

@@ -72,7 +72,7 @@ class DiffusionLoss(nn.Module):
                 rows = [part[unrolled] for part in (noise, *known, torch.zeros_like(gamma))]
                 first, _ = grin.denoise(*rows)
             clean = x_0.clone()
-            clean[unrolled] = first
+            clean[unrolled] = first.float()
         x_t = gamma.sqrt()[:, None] * clean + (1 - gamma).sqrt()[:, None] * noise
         predicted, log_b = grin.denoise(x_t, *known, gamma)
 
