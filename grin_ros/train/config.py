@@ -145,7 +145,8 @@ def config_from_dict(values: dict[str, Any]) -> TrainConfig:
     except (KeyError, TypeError, ValueError) as error:
         raise GrinError(f'training config: {error}') from error
     if config.mixed_precision not in ('auto', 'bf16', 'no'):
-        raise GrinError(f'mixed_precision must be auto, bf16 or no, not "{config.mixed_precision}"')
+        raise GrinError('mixed_precision must be auto, bf16 or no, '
+                        f'not "{config.mixed_precision}"')
     for stage in config.stages:
         for width, height in stage.sizes:
             if width % 32 or height % 32:
