@@ -115,8 +115,10 @@ def restore_optimizer(optimizer: torch.optim.Optimizer, tensors: Mapping[str, Te
     for entry, value in tensors.items():
         key, _, name = entry.partition('/')
         parameter = parameters[name]
-        optimizer.state[parameter][key] = value.clone().to(
-            'cpu' if key == 'step' else parameter.device)
+        if key == 'step':
+            optimizer.state[parameter][key] = value.clone()
+        else:  # fused optimisers read moments in the memory layout of their parameter
+            optimizer.state[parameter][key] = torch.empty_like(parameter).copy_(value)
 
 
 def describe(config: Any) -> str:

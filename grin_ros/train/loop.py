@@ -121,12 +121,12 @@ def train(config: TrainConfig, resume: bool = True, minutes: float | None = None
         finished = step == config.steps or (
             minutes is not None and time.monotonic() - started > 60 * minutes)
         if writer is not None and (step % config.eval_every == 0 or step == config.steps):
-            largest = max(config.stage_at(step - 1).sizes, key=lambda wh: wh[0] * wh[1])
-            figures = validate(average.module, held_out, largest, config.val_frames)
+            figures = validate(average.module, held_out, config.input_size, config.val_frames)
             for name, value in figures.items():
                 writer.add_scalar(f'val/{name}', value, step)
             writer.add_image('val/photo_predicted_true', picture(
-                average.module, held_out[step % len(held_out)], largest), step, dataformats='HWC')
+                average.module, held_out[step % len(held_out)], config.input_size), step,
+                dataformats='HWC')
             tqdm.write(f'step {step} ' + ' '.join(
                 f'{name} {value:.3f}' for name, value in figures.items()))
             if figures['abs_rel'] < best:
@@ -174,16 +174,20 @@ def open_shards(folders: tuple[str, ...]) -> ConcatDataset:
 
 
 def initialise(model: Grin, config: TrainConfig) -> None:
-    """Start from ImageNet features, from the shipped bundle's weights, or from nothing."""
+    """Start from ImageNet features, the averaged weights of a checkpoint, or from nothing."""
     if config.init == 'imagenet':
         load_imagenet_weights(model.encoder.trunk)
-    elif config.init == 'shipped':
-        saved = checkpoints.load(find_bundle() / 'weights.safetensors')
-        if saved.config != config.model:
-            raise GrinError('init: shipped needs the shipped model config; use init: imagenet')
-        model.load_state_dict(saved.ema)
     elif config.init != 'none':
-        raise GrinError(f'init must be imagenet, shipped or none, not "{config.init}"')
+        source = (find_bundle() / 'weights.safetensors' if config.init == 'shipped'
+                  else Path(config.init))
+        if source.suffix != '.safetensors':
+            raise GrinError('init must be imagenet, shipped, none or a checkpoint '
+                            f'(*.safetensors), not "{config.init}"')
+        saved = checkpoints.load(source)
+        if saved.config != config.model:
+            raise GrinError(f'init: {source} holds another model than the config: set the same '
+                            'model, or init: imagenet')
+        model.load_state_dict(saved.ema)
 
 
 def make_optimizer(model: Grin, config: TrainConfig) -> torch.optim.AdamW:
