@@ -33,6 +33,7 @@ from grin_ros.depth_codec import angular_pitch, X_SCALE
 from grin_ros.model.grin import Grin
 from grin_ros.preprocess import network_size
 from grin_ros.sampler import ddim_steps
+from grin_ros.visualise import colour_depth, limits
 
 NUM_PIXELS = 512
 GRID = 4  # px, of the pictures
@@ -143,10 +144,8 @@ def picture(model: Grin, sample: Sample, input_size: tuple[int, int]) -> NDArray
                                 np.arange(GRID / 2 - 0.5, size[1], GRID))
     pixels = np.stack([columns.ravel(), rows.ravel()], -1).astype(np.float32)
     range_m, _ = Frame(image, rays, pixels, np.zeros(0, np.float32), 0).encode(model).predict(1)
-
-    def colour(values: NDArray[np.float32]) -> NDArray[np.uint8]:
-        level = np.log(np.clip(np.nan_to_num(values, nan=0.1), 0.1, 100) / 0.1) / np.log(1000)
-        turbo = cv2.applyColorMap((255 - 255 * level).astype(np.uint8), cv2.COLORMAP_TURBO)
-        return cv2.resize(turbo[..., ::-1], size, interpolation=cv2.INTER_NEAREST)
-
-    return np.hstack([image, colour(range_m.reshape(rows.shape)), colour(sample.range_m)])
+    near, far = limits(sample.range_m)
+    coloured = (colour_depth(values, near, far)
+                for values in (range_m.reshape(rows.shape), sample.range_m))
+    return np.hstack([image, *(cv2.resize(each, size, interpolation=cv2.INTER_NEAREST)
+                               for each in coloured)])
