@@ -117,7 +117,7 @@ def train(config: TrainConfig, resume: bool = True, minutes: float | None = None
         size = tuple(batch['image'].shape[2:0:-1])
         if writer is not None and step % config.log_every == 0:
             write_scalars(writer, parts | {'grad_norm': norm, 'rate': torch.tensor(rate)}, step)
-            progress.set_postfix(l1=f'{parts["l1"].item():.3f}', size='{}x{}'.format(*size))
+            progress.set_postfix(l1=f'{parts["l1_first"].item():.3f}', size='{}x{}'.format(*size))
         finished = step == config.steps or (
             minutes is not None and time.monotonic() - started > 60 * minutes)
         if writer is not None and (step % config.eval_every == 0 or step == config.steps):
