@@ -30,6 +30,7 @@ import tempfile
 import time
 from typing import Any
 
+from grin_ros.engine.build import Cancelled
 from grin_ros.errors import GrinError
 
 SCHEMA = 1  # raise it when graphs or runtime change what a plan must be
@@ -130,7 +131,6 @@ class EngineCache:
     @contextmanager
     def lock(self, facts: Facts, cancelled: Callable[[], bool] | None = None) -> Iterator[None]:
         """Keep other processes from building the same engine; raises Cancelled when asked to."""
-        from grin_ros.engine.build import Cancelled
         with open(self.path(facts, '.lock'), 'w') as stream:
             while True:
                 try:
