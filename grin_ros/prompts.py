@@ -19,6 +19,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -46,8 +47,9 @@ class Prompts:
     mask: NDArray[np.bool_]
 
     @classmethod
+    @cache
     def none(cls) -> Prompts:
-        """Return the one masked token."""
+        """Return the one masked token, the same object each time: it need not go up again."""
         return cls(np.zeros((1, 2), np.float32), np.zeros((1, 2), np.float32), np.zeros(1, bool))
 
     @classmethod

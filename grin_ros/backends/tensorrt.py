@@ -160,7 +160,7 @@ class TensorRtBackend:
                        **more)
 
     def _self_test(self, program: Program, profile: Profile, precision: str) -> float:
-        """Return the largest mean difference in P from ONNX Runtime; NaN where it is not finite."""
+        """Return the largest mean difference in P from ONNX Runtime; NaN stays NaN."""
         self.options.report(f'testing {precision} {profile}')
         if self._reference is None:
             self._reference = reference_answer(self.bundle)
@@ -169,7 +169,7 @@ class TensorRtBackend:
                               probe_query(self.bundle, count, profile)) for count in steps]
         self.self_tests += [{'precision': precision, 'profile': str(profile), **result}
                             for result in results]
-        return float(np.max([result['mean_p'] for result in results]))  # NaN stays NaN
+        return float(np.max([result['mean_p'] for result in results]))
 
     def free_memory(self) -> int:
         """Return the device's free memory [bytes]."""

@@ -148,7 +148,7 @@ class EngineCache:
         shared = {name: facts.get(name) for name in ('tensorrt', 'device')}
         return self.folder / f'timing-{key_of(shared)}.cache'
 
-    def get(self, facts: Facts, make: Callable[[bytes | None], tuple[bytes, bytes]],
+    def get(self, facts: Facts, make: Callable[[bytes], tuple[bytes, bytes]],
             use: Callable[[bytes], Any], cancelled: Callable[[], bool] | None = None) -> Any:
         """
         Return use(plan) of a stored plan, or of a new one.

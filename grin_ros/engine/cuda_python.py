@@ -91,7 +91,7 @@ class CudaPythonDevice:
         address = int(self._call('cudaHostAlloc', size, 0))
         self._pinned.append(address)
         memory = (ctypes.c_uint8 * size).from_address(address)
-        array = np.frombuffer(memory, kind, int(np.prod(shape))).reshape(shape)
+        array = np.ndarray(shape, kind, buffer=memoryview(memory))
         array.fill(0)
         return array
 

@@ -31,14 +31,13 @@ from grin_ros.bundle import Bundle
 from grin_ros.engine.profile import Profile
 from grin_ros.sampler import ddim_steps
 
-Model = onnx.ModelProto
 OPSET, IR_VERSION = 18, 9
 # What comes once per camera or frame, and what the last step answers.
 FRAME_INPUTS = ('image', 'rays', 'pixels', 'prompt_pixels')
 TOKEN_INPUTS = ('x_t', 'token_mask', 'prompts', 'prompt_mask')
 
 
-def load_graph(path: Path) -> Model:
+def load_graph(path: Path) -> onnx.ModelProto:
     """Read a graph of a bundle with its weights as plain fp32 initialisers."""
     model = onnx.load(path)
     casts = {node.input[0]: node for node in model.graph.node if node.op_type == 'Cast'}
@@ -52,13 +51,13 @@ def load_graph(path: Path) -> Model:
     return model
 
 
-def static_graph(model: Model, shapes: Mapping[str, Sequence[int]]) -> Model:
+def static_graph(model: onnx.ModelProto, shapes: Mapping[str, Sequence[int]]) -> onnx.ModelProto:
     """
     Return the graph with fixed input shapes; uint8 inputs become float before anything else.
 
     :param shapes: input -> shape; 0 keeps a dimension that is a number already.
     """
-    result = Model()
+    result = onnx.ModelProto()
     result.CopyFrom(model)
     graph = result.graph
     for value in graph.input:
@@ -97,7 +96,7 @@ class Composition:
         """Add one node."""
         self._nodes.append(helper.make_node(op, inputs, outputs, **facts))
 
-    def add(self, model: Model, part: str, copy: str,
+    def add(self, model: onnx.ModelProto, part: str, copy: str,
             inputs: Mapping[str, str]) -> dict[str, str]:
         """
         Add all nodes of a graph.
@@ -126,7 +125,7 @@ class Composition:
         return {value.name: names[value.name] for value in model.graph.output}
 
     def model(self, name: str, inputs: Iterable[onnx.ValueInfoProto],
-              outputs: Mapping[str, tuple[str, Sequence[int]]]) -> Model:
+              outputs: Mapping[str, tuple[str, Sequence[int]]]) -> onnx.ModelProto:
         """Return the graph; outputs are name -> (tensor in here, shape), all fp32."""
         for output, (tensor, _) in outputs.items():
             self.node('Identity', [tensor], [output])
@@ -151,7 +150,7 @@ def _inputs(profile: Profile, dim: int, names: Iterable[str]) -> list[onnx.Value
             for name in names]
 
 
-def _same(model: Model) -> Model:
+def _same(model: onnx.ModelProto) -> onnx.ModelProto:
     return model
 
 
@@ -164,19 +163,19 @@ class GraphMaker:
     """
 
     def __init__(self, bundle: Bundle, profile: Profile,
-                 encode: Callable[[Model], Model] = _same,
-                 denoise: Callable[[Model], Model] = _same) -> None:
+                 encode: Callable[[onnx.ModelProto], onnx.ModelProto] = _same,
+                 denoise: Callable[[onnx.ModelProto], onnx.ModelProto] = _same) -> None:
         """Read nothing yet."""
         self.bundle, self.profile = bundle, profile
         self.dim = int(bundle.metadata['model']['interface_dim'])
         self._change = {'encoder': encode, 'conditioner': encode, 'denoiser': denoise}
 
-    def part(self, name: str) -> Model:
+    def part(self, name: str) -> onnx.ModelProto:
         """Return the static encoder, conditioner or denoiser."""
         model = load_graph(self.bundle.file(f'{name}.onnx'))
         return self._change[name](static_graph(model, self.profile.inputs(name, self.dim)))
 
-    def frame(self) -> Model:
+    def frame(self) -> onnx.ModelProto:
         """Return encoder and conditioner as one graph: what a frame needs once."""
         made = Composition()
         outputs = self._add_frame(made)
@@ -187,11 +186,11 @@ class GraphMaker:
                           {name: (outputs[name], (k, count, self.dim))
                            for name, count in shapes.items()})
 
-    def denoiser(self) -> Model:
+    def denoiser(self) -> onnx.ModelProto:
         """Return the static denoiser."""
         return self.part('denoiser')
 
-    def fused(self, steps: int) -> Model:
+    def fused(self, steps: int) -> onnx.ModelProto:
         """Return encoder, conditioner and all steps as one graph with x_0 and log_b out."""
         made, profile = Composition(), self.profile
         given = {name: name for name in TOKEN_INPUTS} | self._add_frame(made)
@@ -202,7 +201,8 @@ class GraphMaker:
             outputs = made.add(denoiser, 'denoiser', f'step{index}', given)
             given['x_t'] = outputs['x_next']
         shape = (profile.samples, profile.tokens)
-        return made.model(f'fused_{steps}', _inputs(profile, self.dim, FRAME_INPUTS + TOKEN_INPUTS),
+        inputs = _inputs(profile, self.dim, FRAME_INPUTS + TOKEN_INPUTS)
+        return made.model(f'fused_{steps}', inputs,
                           {name: (outputs[name], shape) for name in ('x_0', 'log_b')})
 
     def _add_frame(self, made: Composition) -> dict[str, str]:

@@ -57,7 +57,8 @@ def to_half(model: onnx.ModelProto) -> onnx.ModelProto:
     types = _types(result)
     weights = {tensor.name: tensor for tensor in graph.initializer}
     kept = kept_exact(result)
-    half, free = set(), {name for name in weights if types.get(name) == FLOAT}
+    half: set[str] = set()
+    free = {name for name in weights if types.get(name) == FLOAT}
     writer = _Writer(weights)
     for node in graph.node:
         values = [name for name in _values(node) if types.get(name) == FLOAT]

@@ -75,8 +75,8 @@ class Profile:
         :param dim: width D of tokens.
         """
         w, h, n, m, k = self.width, self.height, self.tokens, self.prompts, self.samples
-        frame = {'image': (1, h, w, 3), 'rays': (1, h, w, 3)}
-        return {
+        frame: dict[str, tuple[int, ...]] = {'image': (1, h, w, 3), 'rays': (1, h, w, 3)}
+        shapes: dict[str, dict[str, tuple[int, ...]]] = {
             'encoder': frame,
             # Local maps come from the encoder with their channels; only h and w are said here.
             'conditioner': {**frame, 'local_2': (1, 0, h // 2, w // 2),
@@ -85,7 +85,8 @@ class Profile:
                          'prompts': (k, m, 2), 'prompt_conditioning': (k, m, dim),
                          'prompt_mask': (k, m), 'global': (k, self.global_vectors, dim),
                          'step': (k, 4)},
-        }[graph]
+        }
+        return shapes[graph]
 
     def to_dict(self) -> dict[str, int]:
         """Return plain values, for JSON and keys."""

@@ -157,7 +157,7 @@ class Program:
         if self._frame is None or self._denoiser is None:
             raise GrinError('a program needs a frame engine and a denoiser, or fused engines')
         buffers, shape = self._buffers, (self.profile.samples, self.profile.tokens)
-        ping = [buffers.add(f'x_{i}', shape, np.float32) for i in range(2)]
+        ping = [buffers.add(f'ping_{i}', shape, np.float32) for i in range(2)]
         contexts = [self._context(self._frame, {})]
         for index, row in enumerate(steps):
             name = f'step_{index}_of_{len(steps)}'
