@@ -110,7 +110,9 @@ def build_plan(trt: Any, model: bytes, settings: BuildSettings | None = None, *,
     network = builder.create_network(flags)
     parser = trt.OnnxParser(network, log)
     if not parser.parse(model):
-        reasons = [parser.get_error(i).desc() for i in range(parser.num_errors)]
+        errors = [parser.get_error(i) for i in range(parser.num_errors)]
+        reasons = [f'{error.node_operator()} {error.node_name()}: {error.desc()}'.strip(' :')
+                   for error in errors]
         raise GrinError(f'{trt.__name__} {trt.__version__} cannot read the graph: '
                         + ('; '.join(reasons) or log.last_error))
     config = builder.create_builder_config()
