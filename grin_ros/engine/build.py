@@ -110,9 +110,10 @@ def build_plan(trt: Any, model: bytes, settings: BuildSettings | None = None, *,
     network = builder.create_network(flags)
     parser = trt.OnnxParser(network, log)
     if not parser.parse(model):
-        errors = [parser.get_error(i) for i in range(parser.num_errors)]
-        reasons = [f'{error.node_operator()} {error.node_name()}: {error.desc()}'.strip(' :')
-                   for error in errors]
+        parser_errors = [parser.get_error(i) for i in range(parser.num_errors)]
+        reasons = [f'{parser_error.node_operator()} {parser_error.node_name()}: '
+                   f'{parser_error.desc()}'.strip(' :')
+                   for parser_error in parser_errors]
         raise GrinError(f'{trt.__name__} {trt.__version__} cannot read the graph: '
                         + ('; '.join(reasons) or log.last_error))
     config = builder.create_builder_config()
