@@ -27,6 +27,8 @@ from typing import Any
 from rclpy.lifecycle import LifecycleNode
 
 from grin_ros.diagnostics import Statistics
+from grin_ros.engine.build import Cancelled
+from grin_ros.engine.cuda_memory import CudaError
 from grin_ros.errors import GrinError
 from grin_ros.inputs import InputTopics
 from grin_ros.intake import CameraInfos, Frame, read_frame, Rejected
@@ -59,8 +61,11 @@ class Answerer:
         self._next_frame = 0.0
         self._told: dict[str, float] = {}
         self._outputs = Outputs(node)
+        self._closing = threading.Event()
+        self._building = False
+        self.failure: GrinError | None = None
         # Last: a thread that nobody knows of because this failed would outlive the node.
-        self._worker = Worker(self._load, self._answer)
+        self._worker = Worker(self._load, self._answer, self._free)
         self.loaded = self._worker.loaded
 
     def open(self) -> None:
@@ -72,7 +77,7 @@ class Answerer:
         """Take an image message; the newest one wins."""
         self._statistics.receive()
         if self._worker.mailbox.put(msg) is not None:
-            self._statistics.drop('newer_frame')
+            self._statistics.drop('engine_building' if self._building else 'newer_frame')
 
     def shut(self) -> None:
         """Let nothing more out; what waits or is in work counts as dropped."""
@@ -89,6 +94,7 @@ class Answerer:
 
     def close(self, timeout: float) -> bool:
         """End the thread and take the outputs back; False when it still runs after that [s]."""
+        self._closing.set()
         self.shut()
         if not self._worker.stop(timeout):
             return False
@@ -111,21 +117,49 @@ class Answerer:
     def _load(self) -> Any:
         """Load the model."""
         # Here and not above: the import takes as long as the rest of the node together.
+        from grin_ros.engine.options import EngineOptions
         from grin_ros.estimator import DepthEstimator
         params = self._params()
+        engine = EngineOptions(
+            device_id=params.device_id, allow_build=params.engine_build == 'background',
+            report=self._report, warn=lambda text: self.tell(text, text, problem=False),
+            cancelled=self._closing.is_set)
+        self._statistics.facts.pop('engine', None)
         estimator = DepthEstimator.load(
             params.bundle or None, backend=params.backend, cpu_threads=params.cpu_threads,
-            query_stride=params.query_stride or None, seed=params.seed)
+            query_stride=params.query_stride or None, seed=params.seed, engine=engine)
         self._statistics.facts |= {
             'backend': f'{estimator.backend.name} ({estimator.backend.reason})',
             'bundle': f'{estimator.bundle.name} ({estimator.bundle.folder})',
             'query_stride_px': str(estimator.query_stride)}
         return estimator
 
+    def _report(self, text: str) -> None:
+        """Note what the engine is at; a build's start and end are worth a line in the log."""
+        building = text.startswith(('building', 'calibrating', 'testing'))
+        if building != self._building or '%' not in text:
+            self._node.get_logger().info(f'engine: {text}')
+        self._building = building
+        self._statistics.facts['engine'] = text
+
+    def _free(self, estimator: Any) -> None:
+        """Give back what the model holds, in the thread that used it."""
+        estimator.close()
+        self._statistics.facts.pop('engine', None)
+
     def _answer(self, estimator: Any, msg: Any) -> None:
         """Answer one image, or count why not."""
+        if self.failure is not None:
+            self._statistics.drop('device_failed')
+            return
         try:
             self._answer_or_raise(estimator, msg)
+        except CudaError as error:  # the node goes to ERROR, see DepthNode
+            self._statistics.drop('device_failed')
+            self.tell('device_failed', str(error))
+            self.failure = error
+        except Cancelled:
+            self._statistics.drop('inactive')
         except Rejected as error:
             self._statistics.drop(error.cause)
             if str(error):
@@ -152,6 +186,7 @@ class Answerer:
                                       num_samples=params.num_samples,
                                       output_scale=params.output_scale)
         estimated = time.perf_counter()
+        self._building = False
         messages = self._outputs.build(wanted, frame, estimate, topics.rectified, params)
         built = time.perf_counter()
         with self._publishing:

@@ -109,10 +109,19 @@ class TensorRtBackend:
                             f'{asked}: give fewer, or use backend onnxruntime')
         return Profile(width, height, tokens, len(query.noise), prompts)
 
-    def precision(self, profile: Profile) -> str:
-        """Return the precision that a profile runs in."""
+    def prepare(self, profile: Profile) -> str:
+        """Load, or build, the engines of a profile and return the precision they run in."""
         with self._device.current():
             return self._program(profile)[1]
+
+    def repeat(self, profile: Profile, step_count: int) -> None:
+        """Run the networks on the profile's last frame again, without copies."""
+        with self._device.current():
+            self._program(profile)[0].repeat(step_count)
+
+    def captured(self, profile: Profile) -> bool:
+        """Return whether the profile's work is a CUDA graph."""
+        return profile in self._programs and self._programs[profile][0].captured
 
     def _run(self, program: Program, query: Query) -> tuple[Array, Array]:
         known, count = query.prompts, len(query.pixels)

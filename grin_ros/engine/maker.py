@@ -112,8 +112,8 @@ class EngineMaker:
             if not options.allow_build:
                 raise GrinError(
                     f'there is no engine {what} for this device in {self.cache.folder}: run '
-                    f'`grin engine build --input-size {profile.width} {profile.height}`, or set '
-                    'engine_build: background')
+                    f'`grin engine build --input-size {profile.width} {profile.height} --stride '
+                    f'{profile.stride}`, or set engine_build: background')
             start = time.monotonic()
 
             def progress(phase: str, share: float) -> None:

@@ -67,6 +67,11 @@ class Profile:
         """Return how many global vectors the encoder makes: one per cell of strides 8 and 16."""
         return (self.width // 8) * (self.height // 8) + (self.width // 16) * (self.height // 16)
 
+    @property
+    def stride(self) -> int:
+        """Return the query stride whose grid has the profile's tokens, or the nearest."""
+        return round((self.width * self.height / self.tokens) ** 0.5)
+
     def inputs(self, graph: str, dim: int) -> dict[str, tuple[int, ...]]:
         """
         Return the input shapes of a graph of the bundle.

@@ -125,6 +125,15 @@ class Program:
         x_0, log_b = self._buffers.fetch('x_0', 'log_b')
         return x_0, log_b
 
+    def repeat(self, step_count: int) -> None:
+        """Run the networks of the last frame again, without copies, and wait: to measure them."""
+        contexts, graph = self._works[step_count]
+        if graph is None:
+            self._enqueue(contexts)
+        else:
+            self._device.launch(graph)
+        self._device.synchronize()
+
     def _prepare(self, inputs: dict[str, Array],
                  steps: NDArray[np.float32]) -> tuple[list[Context], Any]:
         """Bind a step count, run it once, and capture it where that works."""

@@ -115,8 +115,7 @@ def frame_feeds(bundle: Bundle, profile: Profile, image: NDArray[np.uint8], came
                 seed: int = 0) -> Feeds:
     """Return the inputs of the fused graph for an image; the query grid fills the tokens."""
     k, m = profile.samples, profile.prompts
-    stride = round((profile.width * profile.height / profile.tokens) ** 0.5)
-    view = View.of(camera, (profile.width, profile.height), stride)
+    view = View.of(camera, (profile.width, profile.height), profile.stride)
     pixels = view.grid
     if (view.network.width, view.network.height) != (profile.width, profile.height) \
             or len(pixels) != profile.tokens:

@@ -189,7 +189,8 @@ def test_fp32_that_fails_its_self_test_is_an_error(rig: Rig, tiny_bundle: Path) 
 
 def test_without_permission_nothing_is_built(rig: Rig) -> None:
     estimator = rig.start(allow_build=False)
-    with pytest.raises(GrinError, match='grin engine build --input-size 128 96.*engine_build'):
+    command = 'grin engine build --input-size 128 96 --stride 4'
+    with pytest.raises(GrinError, match=f'{command}.*engine_build'):
         estimator.estimate(IMAGE, CAMERA)
     assert not rig.build.built
 
