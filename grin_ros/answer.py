@@ -62,7 +62,7 @@ class Answerer:
         self._told: dict[str, float] = {}
         self._outputs = Outputs(node)
         self._closing = threading.Event()
-        self._building = False
+        self._built = False  # an engine, for the frame in work
         self.failure: GrinError | None = None
         # Last: a thread that nobody knows of because this failed would outlive the node.
         self._worker = Worker(self._load, self._answer, self._free)
@@ -77,7 +77,7 @@ class Answerer:
         """Take an image message; the newest one wins."""
         self._statistics.receive()
         if self._worker.mailbox.put(msg) is not None:
-            self._statistics.drop('engine_building' if self._building else 'newer_frame')
+            self._statistics.drop('engine_building' if self._statistics.busy else 'newer_frame')
 
     def shut(self) -> None:
         """Let nothing more out; what waits or is in work counts as dropped."""
@@ -122,9 +122,9 @@ class Answerer:
         params = self._params()
         engine = EngineOptions(
             device_id=params.device_id, allow_build=params.engine_build == 'background',
-            report=self._report, warn=lambda text: self.tell(text, text, problem=False),
-            cancelled=self._closing.is_set)
-        self._statistics.facts.pop('engine', None)
+            report=self._report, warn=self._warn, cancelled=self._closing.is_set)
+        for fact in ('engine', 'engine_warning'):
+            self._statistics.facts.pop(fact, None)
         estimator = DepthEstimator.load(
             params.bundle or None, backend=params.backend, cpu_threads=params.cpu_threads,
             query_stride=params.query_stride or None, seed=params.seed, engine=engine)
@@ -135,17 +135,22 @@ class Answerer:
         return estimator
 
     def _report(self, text: str) -> None:
-        """Note what the engine is at; a build's start and end are worth a line in the log."""
-        building = text.startswith(('building', 'calibrating', 'testing'))
-        if building != self._building or '%' not in text:
-            self._node.get_logger().info(f'engine: {text}')
-        self._building = building
+        """Note what the engine is at; its builds and what came of them are worth a log line."""
+        busy = text.startswith(('building', 'calibrating', 'testing'))
+        self._built = self._built or text.startswith('built')
+        self._statistics.busy = text if busy else ''
         self._statistics.facts['engine'] = text
+        if '%' not in text:
+            self._node.get_logger().info(f'engine: {text}')
+
+    def _warn(self, text: str) -> None:
+        """Say what an engine is not, and keep it in diagnostics."""
+        self._statistics.facts['engine_warning'] = text
+        self._node.get_logger().warning(text)
 
     def _free(self, estimator: Any) -> None:
         """Give back what the model holds, in the thread that used it."""
         estimator.close()
-        self._statistics.facts.pop('engine', None)
 
     def _answer(self, estimator: Any, msg: Any) -> None:
         """Answer one image, or count why not."""
@@ -171,10 +176,12 @@ class Answerer:
             self._statistics.drop('internal_error')
             self.tell('internal_error', f'{type(error).__name__}: {error}\n'
                       + traceback.format_exc())
+        finally:
+            self._statistics.busy = ''
 
     def _answer_or_raise(self, estimator: Any, msg: Any) -> None:
         params, topics = self._params(), self._topics
-        start = time.perf_counter()
+        start, self._built = time.perf_counter(), False
         wanted = self._outputs.wanted(params)
         self._check_due(msg, wanted, params)
         frame = read_frame(msg, topics.compressed, self.infos, topics.name)
@@ -186,7 +193,8 @@ class Answerer:
                                       num_samples=params.num_samples,
                                       output_scale=params.output_scale)
         estimated = time.perf_counter()
-        self._building = False
+        if self._built:  # it took minutes: whoever acts on depth wants it of now
+            raise Rejected('engine_building', '')
         messages = self._outputs.build(wanted, frame, estimate, topics.rectified, params)
         built = time.perf_counter()
         with self._publishing:

@@ -29,6 +29,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from enum import Enum
+from pathlib import Path
+import time
 from types import SimpleNamespace
 from typing import Any
 
@@ -36,7 +38,7 @@ import numpy as np
 import onnx
 import onnxruntime as ort
 
-from grin_ros.engine.build import BuildSettings, Plan
+from grin_ros.engine.build import BuildSettings, Cancelled, Plan
 from grin_ros.engine.cuda_memory import as_bytes, CudaError, DeviceFacts
 
 MAGIC = b'FAKE PLAN '
@@ -235,3 +237,38 @@ class FakeBuild:
         self.built.append({'library': library, 'model': model, **options})
         options['progress']('tactics', 0.5)
         return Plan(self._spoil(model), timings=options['timings'] + b'+')
+
+
+def install(build_seconds: float = 0.0, lost: str = '', fail: str = '') -> None:
+    """
+    Let this process have a fake device: backend tensorrt works on it.
+
+    :param build_seconds: how long a build takes.
+    :param lost: the device is lost while there is a file of this name.
+    :param fail: as FakeDevice has it.
+    """
+    from grin_ros.backends import tensorrt
+
+    class Device(FakeDevice):
+        def _call(self, name: str) -> None:
+            self.lost = bool(lost) and Path(lost).exists()
+            super()._call(name)
+
+    class SlowBuild(FakeBuild):
+        def __call__(self, library: str, model: bytes, settings: BuildSettings,
+                     **options: Any) -> Plan:
+            end = time.monotonic() + build_seconds
+            while time.monotonic() < end:
+                options['progress']('tactics', 1 - (end - time.monotonic()) / build_seconds)
+                if options['cancelled']():
+                    raise Cancelled('cancelled')
+                time.sleep(0.05)
+            return super().__call__(library, model, settings, **options)
+
+    class Backend(tensorrt.TensorRtBackend):
+        def __init__(self, bundle: Any, options: Any = None, why: str = 'as asked') -> None:
+            device = Device(fail=fail)
+            super().__init__(bundle, options, why, trt=FakeTrt(device), device=device,
+                             build=SlowBuild())
+
+    tensorrt.TensorRtBackend = Backend  # type: ignore[misc]
