@@ -19,8 +19,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field, replace
+from functools import partial
 from importlib import metadata
 import json
 import os
@@ -46,6 +47,7 @@ from grin_ros.estimator import DepthEstimator
 LIBRARIES = ('numpy', 'onnx', 'onnxruntime', 'opencv-python-headless', 'tensorrt', 'tensorrt-rtx',
              'tensorrt-cu12', 'tensorrt-cu13', 'pycuda', 'cuda-python', 'cuda-bindings', 'torch')
 STEP_COUNTS = (1, 2, 4)
+VARIANTS = (('fp32', False), ('fp32', True), ('fp16', False), ('fp16', True))  # fused or not
 OK, FAILED, SKIPPED = 'ok', 'failed', 'skipped'
 Start = Callable[[Bundle, EngineOptions], TensorRtBackend]
 
@@ -71,11 +73,14 @@ class Doctor:
     :param runs: repetitions of each latency.
     :param start: makes the backend.
     :param with_node: measure the node too, where ROS 2 is installed.
+    :param variants: (precision, fused) of the engines.
     """
 
     def __init__(self, bundle: Bundle, options: EngineOptions, runs: int = 100,
-                 start: Start = TensorRtBackend, with_node: bool = True) -> None:
+                 start: Start = TensorRtBackend, with_node: bool = True,
+                 variants: Sequence[tuple[str, bool]] = VARIANTS) -> None:
         """Do nothing yet."""
+        self._variants = variants
         self.bundle, self.options, self.runs = bundle, options, runs
         self._start, self._with_node = start, with_node
         self._profile = Profile.of_camera(640, 480, bundle.input_size, bundle.query_stride)
@@ -85,19 +90,17 @@ class Doctor:
         yield self._guard('versions', self.versions)
         yield self._guard('onnxruntime answers the probe', self.reference)
         for memory in MEMORIES[1:]:
-            yield self._guard(f'device through {memory}', lambda memory=memory:  # type: ignore
-                              self.device(memory), missing=SKIPPED)
+            yield self._guard(f'device through {memory}', partial(self.device, memory),
+                              missing=SKIPPED)
         device = self._guard('tensorrt', self.tensorrt, missing=SKIPPED)
         yield device
         if device.status != OK:
             for name in ('build', 'parity', 'latency', 'CUDA graph', 'memory', 'torch', 'node'):
                 yield Check(name, SKIPPED, f'needs TensorRT and a device: {device.detail}')
             return
-        for precision in ('fp32', 'fp16'):
-            for fused in (False, True):
-                name = f'{precision}{" fused" if fused else ""}'
-                yield self._guard(name, lambda precision=precision, fused=fused:  # type: ignore
-                                  self.engine(precision, fused))
+        for precision, fused in self._variants:
+            name = f'{precision}{" fused" if fused else ""}'
+            yield self._guard(name, partial(self.engine, precision, fused))
         yield self._guard('torch beside it', self.beside_torch, missing=SKIPPED)
         yield self._guard('node', self.node, missing=SKIPPED)
 
