@@ -72,8 +72,7 @@ class TensorRtBackend:
         except BaseException:
             self._device.close()
             raise
-        self._programs: dict[Profile, tuple[Program, str]] = {}
-        self._reference: Answer | None = None
+        self._programs: dict[tuple[Profile, int], tuple[Program, str]] = {}
         self.self_tests: list[dict[str, Any]] = []
         self.reason = (f'TensorRT {trt.__version__}, {facts.name} (compute capability '
                        f'{facts.compute_capability}), {self._device.name} ({why})')
@@ -87,7 +86,7 @@ class TensorRtBackend:
         :raises GrinError: when an engine is missing and must not be built, or answers NaN.
         """
         with self._device.current():
-            program, _ = self._program(self.profile_of(query))
+            program, _ = self._program(self.profile_of(query), len(query.steps))
             lap('engine')
             x_0, log_b = self._run(program, query)
             lap('networks')
@@ -109,19 +108,24 @@ class TensorRtBackend:
                             f'{asked}: give fewer, or use backend onnxruntime')
         return Profile(width, height, tokens, len(query.noise), prompts)
 
-    def prepare(self, profile: Profile) -> str:
-        """Load, or build, the engines of a profile and return the precision they run in."""
-        with self._device.current():
-            return self._program(profile)[1]
+    def prepare(self, profile: Profile, steps: int | None = None) -> str:
+        """
+        Load, or build, the engines of a profile and return the precision they run in.
 
-    def repeat(self, profile: Profile, step_count: int) -> None:
+        :param steps: step count, which matters to fused engines; None for the bundle's.
+        """
+        with self._device.current():
+            return self._program(profile, steps or self.bundle.default_steps)[1]
+
+    def repeat(self, profile: Profile, steps: int) -> None:
         """Run the networks on the profile's last frame again, without copies."""
         with self._device.current():
-            self._program(profile)[0].repeat(step_count)
+            self._program(profile, steps)[0].repeat(steps)
 
-    def captured(self, profile: Profile) -> bool:
-        """Return whether the profile's work is a CUDA graph."""
-        return profile in self._programs and self._programs[profile][0].captured
+    def captured(self) -> bool:
+        """Return whether there is work, and all of it is CUDA graphs."""
+        return bool(self._programs) and all(
+            program.captured for program, _ in self._programs.values())
 
     def _run(self, program: Program, query: Query) -> tuple[Array, Array]:
         known, count = query.prompts, len(query.pixels)
@@ -131,21 +135,24 @@ class TensorRtBackend:
             'prompts': known.values, 'prompt_mask': known.mask}, query.steps)
         return x_0[:, :count], log_b[:, :count]
 
-    def _program(self, profile: Profile) -> tuple[Program, str]:
-        """Return the program of a profile; the first time, its engines are loaded and tested."""
-        if profile in self._programs:
-            return self._programs[profile]
+    def _program(self, profile: Profile, steps: int) -> tuple[Program, str]:
+        """Return what runs a profile; the first time, its engines are loaded and tested."""
+        key = profile, steps if self.options.fused else 0
+        if key in self._programs:
+            return self._programs[key]
         wanted = [self.options.precision]
         if 'fp32' not in wanted:
             wanted.append('fp32')
+        self.options.report(f'testing {profile}')
+        reference = reference_answer(self.bundle)  # dropped afterwards: it holds much memory
         for precision in wanted:
             program = self._load(profile, precision)
-            worst = self._self_test(program, profile, precision)
+            worst = self._self_test(program, reference, precision, steps)
             if worst <= TOLERANCE_P[precision]:
-                self._programs[profile] = program, precision
+                self._programs[key] = program, precision
                 self.options.report(f'{precision} {profile}, {self._self_test_text(worst)}'
                                     + (', CUDA graph' if program.captured else ''))
-                return self._programs[profile]
+                return self._programs[key]
             program.close()
             self.options.warn(
                 f'engine {precision} {profile} is refused: its {self._self_test_text(worst)}, '
@@ -168,14 +175,14 @@ class TensorRtBackend:
         return Program(self._device, profile, frame, maker.get('denoiser', profile, precision),
                        **more)
 
-    def _self_test(self, program: Program, profile: Profile, precision: str) -> float:
+    def _self_test(self, program: Program, reference: Answer, precision: str,
+                   steps: int) -> float:
         """Return the largest mean difference in P from ONNX Runtime; NaN stays NaN."""
+        profile = program.profile
         self.options.report(f'testing {precision} {profile}')
-        if self._reference is None:
-            self._reference = reference_answer(self.bundle)
-        steps = (self.bundle.default_steps,) if self.options.fused else STEP_COUNTS
-        results = [difference(lambda query: self._run(program, query), self._reference,
-                              probe_query(self.bundle, count, profile)) for count in steps]
+        results = [difference(lambda query: self._run(program, query), reference,
+                              probe_query(self.bundle, count, profile))
+                   for count in ((steps,) if self.options.fused else STEP_COUNTS)]
         self.self_tests += [{'precision': precision, 'profile': str(profile), **result}
                             for result in results]
         return float(np.max([result['mean_p'] for result in results]))

@@ -23,12 +23,11 @@ import argparse
 import importlib.util
 import json
 from pathlib import Path
-import sys
 import time
 from typing import Any
 
 from grin_ros.bundle import load_bundle
-from grin_ros.cli.options import write_json
+from grin_ros.cli.options import complain, show, write_json
 from grin_ros.engine.build import BuildSettings, Plan
 from grin_ros.engine.cache import EngineCache
 from grin_ros.engine.cuda_memory import MEMORIES
@@ -89,15 +88,7 @@ def engine_options(options: argparse.Namespace, **more: Any) -> EngineOptions:
         cuda_graph=not options.no_cuda_graph, cache=options.cache,
         calibration=options.calibration,
         settings=BuildSettings(options.optimization_level, options.workspace_mib),
-        report=_report, warn=lambda text: print(text, file=sys.stderr), **more)
-
-
-def _report(text: str) -> None:
-    """Show what is going on: on a terminal in place, else only what is done."""
-    if sys.stderr.isatty():
-        print(f'\r\x1b[K{text}', end='', file=sys.stderr, flush=True)
-    elif '%' not in text:
-        print(text, file=sys.stderr, flush=True)
+        report=show, warn=complain, **more)
 
 
 def run(options: argparse.Namespace) -> int:
@@ -117,7 +108,7 @@ def run(options: argparse.Namespace) -> int:
     start = time.monotonic()
     backend = TensorRtBackend(bundle, engine_options(options, fused=options.fused))
     try:
-        precision = backend.prepare(profile)
+        precision = backend.prepare(profile, steps)
     finally:
         backend.close()
     seconds = time.monotonic() - start
@@ -143,7 +134,7 @@ def build_ahead_of_time(options: argparse.Namespace, bundle: Any, profile: Profi
         start = time.monotonic()
         plan: Plan = build_to_file(
             'tensorrt_rtx', bundle, profile, graph, options.precision,
-            steps if options.fused else 0, settings, progress=lambda phase, share: _report(
+            steps if options.fused else 0, settings, progress=lambda phase, share: show(
                 f'building {graph}: {phase} {share:.0%}'))  # noqa: B023
         name = f'{graph}{f"{steps}" if options.fused else ""}-{options.precision}-{profile}.plan'
         (options.output / name).write_bytes(plan.data)

@@ -96,7 +96,7 @@ class Doctor:
         yield device
         if device.status != OK:
             for name in ('build', 'parity', 'latency', 'CUDA graph', 'memory', 'torch', 'node'):
-                yield Check(name, SKIPPED, f'needs TensorRT and a device: {device.detail}')
+                yield Check(name, SKIPPED, 'needs TensorRT and a device, see above')
             return
         for precision, fused in self._variants:
             name = f'{precision}{" fused" if fused else ""}'
@@ -175,7 +175,7 @@ class Doctor:
                 for steps in STEP_COUNTS]
             figures['latency'] = {str(steps): self.latency(backend, steps)
                                   for steps in STEP_COUNTS}
-            figures['cuda_graph'] = backend.captured(self._profile)
+            figures['cuda_graph'] = backend.captured()
         finally:
             backend.close()
         if figures['cuda_graph']:

@@ -163,4 +163,3 @@ def _insert(graph: onnx.GraphProto, after: Mapping[str, list[onnx.NodeProto]]) -
 
 def _attribute(node: onnx.NodeProto, name: str) -> int:
     return next((attribute.i for attribute in node.attribute if attribute.name == name), 0)
-

@@ -28,8 +28,8 @@ import signal
 import pytest
 
 robots = pytest.importorskip('robot', reason='ROS 2 is not installed')
-pytest.importorskip('onnx', reason='no onnx: pip install "grin_ros[tensorrt]"')
-from diagnostic_msgs.msg import DiagnosticStatus  # noqa: E402
+onnx = pytest.importorskip('onnx', reason='no onnx: pip install "grin_ros[tensorrt]"')
+from diagnostic_msgs.msg import DiagnosticStatus  # noqa: E402, I100, RUF100
 from lifecycle_msgs.msg import Transition  # noqa: E402
 from lifecycle_msgs.srv import ChangeState  # noqa: E402
 

@@ -26,23 +26,22 @@ from typing import Any
 import numpy as np
 import pytest
 
-pytest.importorskip('onnx', reason='no onnx: pip install "grin_ros[tensorrt]"')
+onnx = pytest.importorskip('onnx', reason='no onnx: pip install "grin_ros[tensorrt]"')
 pytest.importorskip('onnxruntime', reason='no ONNX Runtime: pip install "grin_ros[cpu]"')
 
-from fake_gpu import FakeBuild, FakeDevice, FakeTrt, MAGIC
-import onnx
+from fake_gpu import FakeBuild, FakeDevice, FakeTrt, MAGIC  # noqa: E402, I100, RUF100
 
-from grin_ros import backends
-from grin_ros.backends.tensorrt import TensorRtBackend
-from grin_ros.bundle import load_bundle
-from grin_ros.camera import Camera
-from grin_ros.depth_codec import X_SCALE
-from grin_ros.engine.build import Cancelled
-from grin_ros.engine.cache import EngineCache
-from grin_ros.engine.cuda_memory import CudaError
-from grin_ros.engine.options import EngineOptions
-from grin_ros.errors import GrinError
-from grin_ros.estimator import DepthEstimator
+from grin_ros import backends  # noqa: E402
+from grin_ros.backends.tensorrt import TensorRtBackend  # noqa: E402
+from grin_ros.bundle import load_bundle  # noqa: E402
+from grin_ros.camera import Camera  # noqa: E402
+from grin_ros.depth_codec import X_SCALE  # noqa: E402
+from grin_ros.engine.build import Cancelled  # noqa: E402
+from grin_ros.engine.cache import EngineCache  # noqa: E402
+from grin_ros.engine.cuda_memory import CudaError  # noqa: E402
+from grin_ros.engine.options import EngineOptions  # noqa: E402
+from grin_ros.errors import GrinError  # noqa: E402
+from grin_ros.estimator import DepthEstimator  # noqa: E402
 
 CAMERA = Camera.from_hfov(70, 160, 120)
 IMAGE = np.random.default_rng(0).integers(0, 255, (120, 160, 3)).astype(np.uint8)

@@ -24,20 +24,20 @@ from pathlib import Path
 
 import pytest
 
-pytest.importorskip('onnx', reason='no onnx: pip install "grin_ros[tensorrt]"')
+onnx = pytest.importorskip('onnx', reason='no onnx: pip install "grin_ros[tensorrt]"')
 pytest.importorskip('onnxruntime', reason='no ONNX Runtime: pip install "grin_ros[cpu]"')
 
-from fake_gpu import FakeBuild, FakeDevice, FakeTrt
-import numpy as np
-from onnx import helper, numpy_helper
+from fake_gpu import FakeBuild, FakeDevice, FakeTrt  # noqa: E402, I100, RUF100
+import numpy as np  # noqa: E402
+from onnx import helper, numpy_helper  # noqa: E402
 
-from grin_ros.backends.tensorrt import TensorRtBackend
-from grin_ros.bundle import Bundle, load_bundle
-from grin_ros.cli import main
-from grin_ros.engine import roofline
-from grin_ros.engine.doctor import Doctor, FAILED, OK, SKIPPED
-from grin_ros.engine.options import EngineOptions
-from grin_ros.errors import GrinError
+from grin_ros.backends.tensorrt import TensorRtBackend  # noqa: E402
+from grin_ros.bundle import Bundle, load_bundle  # noqa: E402
+from grin_ros.cli import main  # noqa: E402
+from grin_ros.engine import roofline  # noqa: E402
+from grin_ros.engine.doctor import Doctor, FAILED, OK, SKIPPED  # noqa: E402
+from grin_ros.engine.options import EngineOptions  # noqa: E402
+from grin_ros.errors import GrinError  # noqa: E402
 
 ROOT = Path(__file__).parents[2]
 

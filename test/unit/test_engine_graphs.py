@@ -28,7 +28,7 @@ import pytest
 onnx = pytest.importorskip('onnx', reason='no onnx: pip install "grin_ros[tensorrt]"')
 ort = pytest.importorskip('onnxruntime', reason='no ONNX Runtime: pip install "grin_ros[cpu]"')
 
-from half import rounding  # noqa: E402
+from half import rounding  # noqa: E402, I100, RUF100
 
 from grin_ros.backends.onnxruntime import OnnxRuntimeBackend  # noqa: E402
 from grin_ros.bundle import Bundle, load_bundle  # noqa: E402
