@@ -22,30 +22,25 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from functools import partial
-from importlib import metadata
 import json
-import os
 from pathlib import Path
-import platform
 import tempfile
 import time
 from typing import Any
 
 import numpy as np
 
-from grin_ros import __version__
 from grin_ros.backends.tensorrt import TensorRtBackend
 from grin_ros.bundle import Bundle
 from grin_ros.demo.frames import shipped
 from grin_ros.engine.cuda_memory import MEMORIES, open_device
+from grin_ros.engine.machine import percentiles, versions
 from grin_ros.engine.options import EngineOptions, TOLERANCE_P
 from grin_ros.engine.profile import Profile
 from grin_ros.engine.selftest import difference, probe_query, reference_answer
 from grin_ros.errors import GrinError
 from grin_ros.estimator import DepthEstimator
 
-LIBRARIES = ('numpy', 'onnx', 'onnxruntime', 'opencv-python-headless', 'tensorrt', 'tensorrt-rtx',
-             'tensorrt-cu12', 'tensorrt-cu13', 'pycuda', 'cuda-python', 'cuda-bindings', 'torch')
 STEP_COUNTS = (1, 2, 4)
 VARIANTS = (('fp32', False), ('fp32', True), ('fp16', False), ('fp16', True))  # fused or not
 OK, FAILED, SKIPPED = 'ok', 'failed', 'skipped'
@@ -87,7 +82,7 @@ class Doctor:
 
     def checks(self) -> Iterator[Check]:
         """Yield each check when it is done."""
-        yield self._guard('versions', self.versions)
+        yield self._guard('versions', versions)
         yield self._guard('onnxruntime answers the probe', self.reference)
         for memory in MEMORIES[1:]:
             yield self._guard(f'device through {memory}', partial(self.device, memory),
@@ -115,21 +110,6 @@ class Doctor:
             return Check(name, missing, str(error))
         except Exception as error:  # a report of what went wrong is what this is for
             return Check(name, FAILED, f'{type(error).__name__}: {error}')
-
-    def versions(self) -> tuple[str, dict[str, Any]]:
-        """Return what is installed."""
-        found: dict[str, Any] = {'grin_ros': __version__, 'python': platform.python_version(),
-                                 'machine': platform.machine(), 'system': platform.platform(),
-                                 'cpus': os.cpu_count(), 'ros': os.environ.get('ROS_DISTRO', '')}
-        for name in LIBRARIES:
-            try:
-                found[name] = metadata.version(name)
-            except metadata.PackageNotFoundError:
-                continue
-        jetson = Path('/etc/nv_tegra_release')
-        if jetson.is_file():
-            found['jetson'] = jetson.read_text(encoding='utf-8', errors='replace').strip()
-        return ', '.join(f'{name} {value}' for name, value in found.items() if value), found
 
     def reference(self) -> tuple[str, dict[str, Any]]:
         """Check that the CPU answers as the bundle says: what engines are measured with."""
@@ -205,17 +185,7 @@ class Doctor:
             'engine_only_ms': lambda: backend.repeat(self._profile, steps),
             'with_copies_ms': lambda: backend.answer(query),
             'image_to_depth_ms': lambda: estimator.estimate(frame.image, frame.camera, steps)}
-        return {name: self._percentiles(work) for name, work in works.items()}
-
-    def _percentiles(self, work: Callable[[], Any]) -> dict[str, float]:
-        """Return percentiles of a function's milliseconds."""
-        times = []
-        for _ in range(self.runs + 5):
-            start = time.perf_counter()
-            work()
-            times.append(1e3 * (time.perf_counter() - start))
-        p50, p95 = np.percentile(times[5:], (50, 95))
-        return {'p50': float(p50), 'p95': float(p95)}
+        return {name: percentiles(work, self.runs) for name, work in works.items()}
 
     def beside_torch(self) -> tuple[str, dict[str, Any]]:
         """Check that torch in the same process changes no answer, nor the other way round."""

@@ -88,10 +88,10 @@ def shelf(request: pytest.FixtureRequest) -> Path:
     return Path(request.config.cache.mkdir('bindings'))
 
 
-def stub(folder: Path, library: str, functions: list[str]) -> None:
-    """Make a shared library whose functions do nothing and return an error."""
+def stub(folder: Path, library: str, functions: list[str], answer: int) -> None:
+    """Make a shared library whose functions do nothing and return a number."""
     folder.mkdir(parents=True, exist_ok=True)
-    code = ''.join(f'int {name}(void) {{ return 999; }}\n' for name in functions)
+    code = ''.join(f'long {name}(void) {{ return {answer}; }}\n' for name in functions)
     subprocess.run(['gcc', '-shared', '-fPIC', '-w', '-x', 'c', '-', '-o', str(folder / library),
                     f'-Wl,-soname,{library}'], input=code, text=True, check=True)
 
@@ -123,7 +123,7 @@ def bindings(request: pytest.FixtureRequest, shelf: Path) -> Path:
             binary.read_bytes())))
         functions = [name.decode() for name in names]
         for library in ('nvinfer', 'nvinfer_plugin', 'nvonnxparser'):
-            stub(place, f'lib{library}.so.{major}', functions)
+            stub(place, f'lib{library}.so.{major}', functions, 0)  # nothing can be made
     return place
 
 
@@ -152,6 +152,35 @@ def test_removed_calls_are_noticed(bindings: Path) -> None:
                   'set_tensor_address is called with 1', 'no MemoryPoolType.WORKSPAZE'):
         assert words in found
     assert len(found.splitlines()) == 6
+
+
+def test_without_a_device_the_reason_is_said(bindings: Path) -> None:
+    """Our logger and monitor are made from the real classes; builder and runtime cannot be."""
+    code = ('import tensorrt_bindings as trt\n'
+            'from types import SimpleNamespace\n'
+            'from grin_ros.engine.build import _monitor, build_plan, logger\n'
+            'from grin_ros.engine.maker import EngineMaker\n'
+            'from grin_ros.engine.options import EngineOptions\n'
+            'from grin_ros.errors import GrinError\n'
+            'monitor = _monitor(trt, None, lambda: True)\n'
+            'monitor.phase_start("build", None, 3)\n'
+            'assert monitor.step_complete("build", 1) is False\n'
+            'log = logger(trt)\n'
+            'log.log(trt.ILogger.Severity.ERROR, "no driver")\n'
+            'assert log.last_error == "no driver"\n'
+            'for work in (lambda: build_plan(trt, b""),\n'
+            '             lambda: EngineMaker(trt, None, None, EngineOptions())):\n'
+            '    try:\n        work()\n'
+            '    except GrinError as error:\n        print(error)\n')
+    environment = os.environ | {
+        'PYTHONPATH': f'{ROOT}:{bindings}', 'LD_LIBRARY_PATH': str(bindings),
+        'GRIN_ENGINE_CACHE': str(bindings.parent / 'engines')}
+    run = subprocess.run([sys.executable, '-c', code], capture_output=True, text=True, cwd=ROOT,
+                         env=environment)
+    assert run.returncode == 0, run.stderr
+    builder, runtime = run.stdout.splitlines()
+    assert 'cannot start a builder' in builder and 'grin doctor' in builder
+    assert 'cannot start' in runtime
 
 
 def test_rtx_has_what_is_used_of_it() -> None:
@@ -223,8 +252,8 @@ def pycuda(shelf: Path) -> Path:
     shutil.rmtree(work, ignore_errors=True)
     header = (root / 'include/cuda.h').read_text(encoding='utf-8', errors='replace')
     functions = set(re.findall(r'\bcu[A-Z]\w*\b', header))
-    stub(work, 'libcuda.so.1', sorted(functions | {'cuProfilerInitialize', 'cuProfilerStart',
-                                                   'cuProfilerStop'}))
+    functions |= {'cuProfilerInitialize', 'cuProfilerStart', 'cuProfilerStop'}
+    stub(work, 'libcuda.so.1', sorted(functions), 999)  # CUDA_ERROR_UNKNOWN
     (work / 'libcuda.so').symlink_to('libcuda.so.1')
     shutil.unpack_archive(source, work)
     folder = next(work.glob('pycuda-*'))
