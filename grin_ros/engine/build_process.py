@@ -20,6 +20,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 import importlib
 import json
 import os
@@ -88,7 +89,8 @@ def _report(process: subprocess.Popen, progress: Progress | None) -> None:
     for line in process.stdout or ():
         phase, _, share = line.rstrip('\n').rpartition('\t')
         if progress is not None and phase:
-            progress(phase, float(share))
+            with suppress(ValueError):  # the library may print, too
+                progress(phase, float(share))
 
 
 def _end(process: subprocess.Popen) -> None:
