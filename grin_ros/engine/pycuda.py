@@ -21,6 +21,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+import threading
 from typing import Any
 
 import numpy as np
@@ -54,6 +55,7 @@ class PyCudaDevice:
             raise GrinError(f'device_id must be 0 to {count - 1}, not {device_id}: there are '
                             f'{count} CUDA devices')
         self._buffers: list[Any] = []
+        self._pinned: list[Array] = []
         with self._errors('open the device'):
             self._device = cuda.Device(device_id)
             self._context = self._device.retain_primary_context()
@@ -96,6 +98,7 @@ class PyCudaDevice:
         with self._errors('allocate pinned memory'):
             array = self._cuda.pagelocked_empty(shape, np.dtype(dtype))
         array.fill(0)
+        self._pinned.append(array)  # freed in close(), where the context is current
         return array
 
     def upload(self, address: int, host: Array) -> None:
@@ -130,12 +133,22 @@ class PyCudaDevice:
         """Free everything and let go of the context; a lost device is no reason to stop."""
         if self._context is None:
             return
-        with suppress(CudaError), self.current():
+        # detach() works only where the context is current, and leaves it so. In a thread that
+        # ends this does not matter.
+        thread = threading.Thread(target=self._release)
+        thread.start()
+        thread.join()
+        self._context = None
+
+    def _release(self) -> None:
+        """Free what can be freed, then detach; pinned arrays need their context, too."""
+        cuda = self._cuda
+        with suppress(cuda.Error):
+            self._context.push()
             for buffer in self._buffers:
-                with suppress(self._cuda.Error):
+                with suppress(cuda.Error):
                     buffer.free()
             self._buffers.clear()
+            self._pinned.clear()
             del self._stream
-        with suppress(self._cuda.Error):
             self._context.detach()
-        self._context = None

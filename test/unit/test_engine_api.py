@@ -283,3 +283,82 @@ def test_pycuda_has_what_is_used(pycuda: Path) -> None:
     assert missing('pycuda.driver', uses, *places) == []
     wrong = uses_in('cuda.mem_allok(3)\ncuda.mem_alloc(3, 4)\n', PYCUDA)
     assert len(missing('pycuda.driver', wrong, *places)) == 2
+
+
+RUN_PYCUDA = """
+import ctypes, threading
+import numpy as np
+from grin_ros.engine.cuda_memory import CudaError, open_device
+from grin_ros.errors import GrinError
+driver = ctypes.CDLL('libcuda.so.1')
+def count(name):
+    return ctypes.c_long.in_dll(driver, f'fake_{name}').value
+for lost in (False, False, True):
+    ctypes.c_long.in_dll(driver, 'fake_depth').value = 0  # what ended with a thread
+    device = open_device(0, 'pycuda')
+    assert count('depth') == 0 and count('retained') == 1
+    facts = device.facts()
+    assert (facts.name, facts.compute_capability, facts.sm_count) == ('Driver of ours', '8.7', 14)
+    def work():
+        with device.current():
+            assert count('depth') == 1
+            host = device.pinned((3, 5), np.float32)
+            assert not host.any()
+            host[:] = np.arange(15).reshape(3, 5)
+            address = device.allocate(host.nbytes)
+            assert address % 256 == 0
+            device.upload(address, host)
+            back = device.pinned((3, 5), np.float32)
+            device.download(back, address)
+            device.synchronize()
+            assert (back == host).all() and device.free_memory() == 123
+            try:
+                device.allocate(1 << 50)
+            except CudaError as error:
+                assert 'allocate' in str(error)
+            else:
+                raise AssertionError('it has endless memory')
+        assert count('depth') == 0
+    thread = threading.Thread(target=work)
+    thread.start()
+    thread.join()
+    assert (count('buffers'), count('streams'), count('pinned')) == (1, 1, 2)
+    if lost:
+        ctypes.c_long.in_dll(driver, 'fake_lost').value = 1
+        with device.current():
+            try:
+                device.synchronize()
+            except CudaError as error:
+                assert 'finish its work' in str(error)
+            else:
+                raise AssertionError('the device is lost and nobody said so')
+    device.close()
+    device.close()
+    assert count('retained') == 0
+    if not lost:
+        assert (count('buffers'), count('streams'), count('pinned')) == (0, 0, 0)
+try:
+    open_device(1, 'pycuda')
+except GrinError as error:
+    assert 'device_id must be 0 to 0, not 1' in str(error)
+print('all is well')
+"""
+
+
+@pytest.mark.soak
+def test_pycuda_takes_our_calls(pycuda: Path, tmp_path: Path) -> None:
+    """The real pycuda on a driver of ours: copies arrive, contexts and memory are given back."""
+    binary = next((pycuda / 'pycuda').glob('_driver*.so')).read_bytes()
+    source = (ROOT / 'test/fake_driver.c').read_text(encoding='utf-8')
+    made = set(re.findall(r'^int (cu\w+)\(', source, re.MULTILINE))
+    others = {name.decode() for name in re.findall(rb'\bcu[A-Z]\w+\b', binary)} - made
+    code = source + ''.join(f'int {name}(void) {{ return 999; }}\n' for name in sorted(others))
+    subprocess.run(['gcc', '-shared', '-fPIC', '-w', '-x', 'c', '-', '-o',
+                    str(tmp_path / 'libcuda.so.1'), '-Wl,-soname,libcuda.so.1'],
+                   input=code, text=True, check=True)
+    tools = pycuda.parent / 'pycuda-build/tools'
+    places = os.pathsep.join(map(str, [ROOT, pycuda, tools]))
+    run = subprocess.run(
+        [sys.executable, '-c', RUN_PYCUDA], capture_output=True, text=True, cwd=ROOT,
+        env=os.environ | {'PYTHONPATH': places, 'LD_LIBRARY_PATH': str(tmp_path)})
+    assert run.stdout == 'all is well\n' and run.returncode == 0, run.stdout + run.stderr
