@@ -20,6 +20,7 @@
 from __future__ import annotations
 
 import argparse
+from dataclasses import replace
 import importlib.util
 import json
 from pathlib import Path
@@ -28,7 +29,7 @@ from typing import Any
 
 from grin_ros.bundle import load_bundle
 from grin_ros.cli.options import complain, show, write_json
-from grin_ros.engine.build import BuildSettings, Plan
+from grin_ros.engine.build import BuildSettings
 from grin_ros.engine.cache import EngineCache
 from grin_ros.engine.cuda_memory import MEMORIES
 from grin_ros.engine.options import EngineOptions, PRECISIONS
@@ -122,20 +123,19 @@ def run(options: argparse.Namespace) -> int:
 def build_ahead_of_time(options: argparse.Namespace, bundle: Any, profile: Profile,
                         steps: int) -> int:
     """Write plans for RTX desktops; no device is needed, and none of them is run."""
-    from grin_ros.engine.maker import build_to_file
+    from grin_ros.engine.maker import build_without_device
 
     if importlib.util.find_spec('tensorrt_rtx') is None:
         raise GrinError('--rtx-aot needs TensorRT for RTX (x86_64): pip install tensorrt-rtx')
     capabilities = tuple(options.rtx_aot or RTX_CAPABILITIES)
-    settings = BuildSettings(options.optimization_level, options.workspace_mib, capabilities)
+    chosen = engine_options(options)
+    chosen = replace(chosen, settings=replace(chosen.settings, compute_capabilities=capabilities))
     options.output.mkdir(parents=True, exist_ok=True)
     written: list[dict[str, Any]] = []
     for graph in ['fused'] if options.fused else ['frame', 'denoiser']:
         start = time.monotonic()
-        plan: Plan = build_to_file(
-            'tensorrt_rtx', bundle, profile, graph, options.precision,
-            steps if options.fused else 0, settings, progress=lambda phase, share: show(
-                f'building {graph}: {phase} {share:.0%}'))  # noqa: B023
+        plan = build_without_device('tensorrt_rtx', bundle, profile, graph,
+                                    steps if options.fused else 0, chosen)
         name = f'{graph}{f"{steps}" if options.fused else ""}-{options.precision}-{profile}.plan'
         (options.output / name).write_bytes(plan.data)
         written.append({

@@ -25,7 +25,7 @@ import time
 from typing import Any
 
 from grin_ros.bundle import Bundle
-from grin_ros.engine.build import BuildSettings, logger, Plan
+from grin_ros.engine.build import logger, Plan
 from grin_ros.engine.build_process import build_apart
 from grin_ros.engine.cache import EngineCache, Facts
 from grin_ros.engine.cuda_memory import DeviceFacts
@@ -136,8 +136,13 @@ class EngineMaker:
         self._runtime = None
 
 
-def build_to_file(trt: Any, bundle: Bundle, profile: Profile, graph: str, precision: str,
-                  steps: int, settings: BuildSettings, **options: Any) -> Plan:
-    """Build one plan in a process of its own, without a cache or a device here."""
-    model = graph_bytes(bundle, profile, graph, precision, steps)
-    return build_apart(trt, model, settings, **options)
+def build_without_device(library: str, bundle: Bundle, profile: Profile, graph: str, steps: int,
+                         options: EngineOptions) -> Plan:
+    """Build one plan in a process of its own, without a cache or a device here (RTX can)."""
+    model = graph_bytes(bundle, profile, graph, options.precision, steps, options)
+
+    def progress(phase: str, share: float) -> None:
+        options.report(f'building {graph}: {phase} {share:.0%}')
+
+    return build_apart(library, model, options.settings, progress=progress,
+                       cancelled=options.cancelled)

@@ -33,9 +33,13 @@ from half import rounding  # noqa: E402, I100, RUF100
 from grin_ros.backends.onnxruntime import OnnxRuntimeBackend  # noqa: E402
 from grin_ros.bundle import Bundle, load_bundle  # noqa: E402
 from grin_ros.camera import Camera  # noqa: E402
+from grin_ros.data.sample import Sample  # noqa: E402
+from grin_ros.data.shards import ShardWriter  # noqa: E402
 from grin_ros.demo.frames import shipped  # noqa: E402
 from grin_ros.depth_codec import X_SCALE  # noqa: E402
 from grin_ros.engine.graphs import GraphMaker, load_graph, static_graph  # noqa: E402
+from grin_ros.engine.maker import graph_bytes  # noqa: E402
+from grin_ros.engine.options import EngineOptions  # noqa: E402
 from grin_ros.engine.precision import kept_exact, to_half  # noqa: E402
 from grin_ros.engine.profile import Profile  # noqa: E402
 from grin_ros.engine.quantise import calibration_batches, frame_feeds, quantised  # noqa: E402
@@ -196,6 +200,23 @@ def test_profiles_follow_camera_and_bundle() -> None:
             Profile(*wrong)
     with pytest.raises(GrinError, match='query_stride'):
         Profile.of_camera(640, 480, (320, 240), 3)
+
+
+def test_int8_is_calibrated_on_shards(tiny_bundle: Path, tmp_path: Path) -> None:
+    bundle = load_bundle(tiny_bundle)
+    with pytest.raises(GrinError, match='int8 needs frames.*--calibration DIR'):
+        graph_bytes(bundle, PROFILE, 'denoiser', 'int8')
+    options = EngineOptions(precision='int8', calibration=tmp_path)
+    with pytest.raises(GrinError, match='no .*shard'):
+        graph_bytes(bundle, PROFILE, 'denoiser', 'int8', options=options)
+    frame = shipped()[0]
+    with ShardWriter(tmp_path, 'frames') as writer:
+        for _ in range(2):
+            writer.add(Sample(frame.image, frame.depth, frame.camera))
+    profile = Profile.of_camera(frame.camera.width, frame.camera.height, (128, 96), 8)
+    model = onnx.load_from_string(graph_bytes(bundle, profile, 'denoiser', 'int8',
+                                              options=options))
+    assert sum(node.op_type == 'QuantizeLinear' for node in model.graph.node) > 10
 
 
 def test_int8_without_frames_is_refused(tiny_bundle: Path) -> None:
