@@ -36,6 +36,7 @@ from grin_ros.mailbox import Worker
 from grin_ros.outputs import Outputs
 from grin_ros.params import DepthParams
 
+NETWORKS = ('encoder', 'conditioner', 'denoiser')  # stages of an estimate
 PAUSE = 5.0  # [s] between two log lines about the same problem
 
 
@@ -206,6 +207,8 @@ class Answerer:
                    'build': built - estimated, 'publish': end - built, 'total': end - start}
         latencies = {stage: 1000 * value for stage, value in seconds.items()}
         latencies |= {f'estimate_{stage}': ms for stage, ms in estimate.timing.items()}
+        latencies['outside_networks'] = (
+            latencies['total'] - sum(estimate.timing[stage] for stage in NETWORKS))
         latencies['since_stamp'] = 1000 * self._age(msg)
         self._statistics.facts['num_inference_steps'] = str(steps)
         self._statistics.answer(latencies)

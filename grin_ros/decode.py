@@ -14,7 +14,7 @@
 #
 # SPDX-License-Identifier: Apache-2.0
 
-"""Decode: coded range at the asked pixels in; depth, sigma and range of the output grid out."""
+"""Decode: coded range at the asked pixels in; depth and sigma of the output grid out."""
 
 from __future__ import annotations
 
@@ -54,8 +54,7 @@ class Decoder:
         sky = codec.range_min * (codec.range_max / codec.range_min) ** 0.95
         self._sky = min(sky, SKY_RANGE)
         output = camera.scaled(camera.width // output_scale, camera.height // output_scale)
-        self._ray_z = _forward(output.rays()[..., 2])
-        self._has_blind_pixels = bool(np.isnan(self._ray_z).any() or not view.grid_mask.all())
+        self.ray_z = _forward(output.rays()[..., 2])  # (H, W); NaN where there is no depth
         self._upsampler = Upsampler(view.grid_size, view.stride,
                                     (output.width, output.height))
         self._fill = _nearest_valid(view.grid_mask.reshape(view.grid_size[::-1]))
@@ -71,39 +70,34 @@ class Decoder:
             self._noise = key, drawn
         return drawn
 
-    def grid(self, p: Array, spread: Array,
-             small: NDArray[np.uint8]) -> tuple[Array, Array, Array]:
-        """
-        Decode the query grid.
-
-        :param p: (N,) coded range of the grid's pixels.
-        :param spread: (N,) their relative sigma.
-        :param small: the network's image, which guides the interpolation.
-        :returns: depth, sigma and range, (H, W) each.
-        """
-        shape = self.view.grid_size[::-1]
-        inverse = (1 / self._range(p))[self._fill].reshape(shape)
-        inverse, relative = self._upsampler(inverse, spread[self._fill].reshape(shape), small)
-        return self._along_z(np.reciprocal(inverse, out=inverse), relative, self._ray_z)
-
-    def pixels(self, p: Array, spread: Array, pixels: NDArray[np.float64],
-               mask: NDArray[np.bool_]) -> tuple[Array, Array, Array]:
-        """Decode single pixels, (N, 2) in the image: depth, sigma and range (N,)."""
+    def ray_z_at(self, pixels: NDArray[np.float64], mask: NDArray[np.bool_]) -> Array:
+        """Return the z of the rays of (N, 2) image pixels; NaN where the mask is False."""
         ray_z = _forward(self.view.camera.rays_at(pixels)[:, 2])
-        return self._along_z(self._range(p), spread, np.where(mask, ray_z, np.float32(np.nan)))
+        return np.where(mask, ray_z, np.float32(np.nan))
 
-    def _range(self, p: Array) -> Array:
-        """Return the range [m] of coded values."""
-        return self._codec.decode(p, self.view.alpha).astype(np.float32)
+    def depth(self, p: Array, ray_z: Array, guide: NDArray[np.uint8] | None) -> Array:
+        """
+        Return z-depth [m]: +Inf in the sky, NaN without a ray.
 
-    def _along_z(self, range_m: Array, spread: Array,
-                 ray_z: Array) -> tuple[Array, Array, Array]:
-        """Return z-depth, its sigma and the range; +Inf in the sky, NaN without a ray."""
-        np.copyto(range_m, np.inf, where=range_m > self._sky)
-        depth = range_m * ray_z
-        if self._has_blind_pixels:
-            np.copyto(range_m, np.nan, where=np.isnan(ray_z))
-        return depth, depth * spread, range_m
+        :param p: (N,) coded range.
+        :param ray_z: z of the rays of the answer's pixels.
+        :param guide: the network's image, which guides the interpolation of the query grid; None
+            for an answer at just the pixels asked.
+        """
+        inverse = 1 / self._codec.decode(p, self.view.alpha).astype(np.float32)
+        if guide is not None:
+            inverse = self._upsampler(self._on_grid(inverse), guide)
+        np.copyto(inverse, 0, where=inverse < 1 / self._sky)  # infinitely far; NaN stays NaN
+        with np.errstate(divide='ignore'):
+            return np.divide(ray_z, inverse, out=inverse)
+
+    def spread(self, spread: Array) -> Array:
+        """Return the relative sigma of the output's pixels from that of the query grid."""
+        return self._upsampler.scale(self._on_grid(spread))
+
+    def _on_grid(self, values: Array) -> Array:
+        """Return values (N,) of the query grid as (h, w), those without a ray filled."""
+        return values[self._fill].reshape(self.view.grid_size[::-1])
 
 
 def _forward(ray_z: Array) -> Array:

@@ -38,7 +38,7 @@ from grin_ros.diagnostics import Statistics
 from grin_ros.errors import GrinError
 from grin_ros.inputs import Inputs, InputTopics
 from grin_ros.outputs import REMAPPING
-from grin_ros.params import declare, FIELDS, params_from
+from grin_ros.params import declare, FIELDS, params_from, strangers
 
 SUCCESS, FAILURE = TransitionCallbackReturn.SUCCESS, TransitionCallbackReturn.FAILURE
 ERROR = TransitionCallbackReturn.ERROR
@@ -160,6 +160,17 @@ class DepthNode(LifecycleNode):
         if self._active and self._answerer is not None and self._answerer.failure is not None:
             # The only way into ERROR that the state machine has from here.
             self.trigger_deactivate()
+
+    def set_parameters_atomically(self, parameter_list: list[Any]) -> SetParametersResult:
+        """Refuse a parameter that does not exist by its name, which rclpy's answer leaves out."""
+        names = [each.name for each in parameter_list if not self.has_parameter(each.name)]
+        if not names:
+            return super().set_parameters_atomically(parameter_list)
+        try:
+            reason = f'there is no parameter {", ".join(strangers(names))}'
+        except GrinError as error:
+            reason = str(error)
+        return SetParametersResult(successful=False, reason=reason)
 
     def _on_parameters(self, parameters: list[Any]) -> SetParametersResult:
         """Take new values at once, or say why not."""

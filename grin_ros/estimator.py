@@ -18,7 +18,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 import math
 import os
 import time
@@ -49,17 +51,27 @@ class DepthEstimate:
     Depth of one image; the arrays are (H, W), or (N,) where pixels were asked.
 
     :param depth: float32 z [m]; +Inf for sky and beyond the codec's range, NaN without a ray.
-    :param sigma: float32 standard deviation [m] along z.
-    :param range: float32 distance along the ray [m].
+    :param ray_z: float32 z of the unit ray of each pixel, NaN without a ray.
+    :param spread: returns the relative sigma of each pixel; not called before sigma is read.
     :param metric: False when the camera was unknown, so that only ratios of depth mean anything.
     :param timing: milliseconds per stage, and their total.
     """
 
     depth: Array
-    sigma: Array
-    range: Array  # noqa: A003, RUF100
+    ray_z: Array
+    spread: Callable[[], Array]
     metric: bool
     timing: dict[str, float]
+
+    @cached_property
+    def sigma(self) -> Array:
+        """Return the float32 standard deviation [m] along z."""
+        return self.depth * self.spread()
+
+    @cached_property
+    def range(self) -> Array:  # noqa: A003, RUF100
+        """Return the float32 distance along the ray [m]."""
+        return self.depth / self.ray_z
 
 
 class DepthEstimator:
@@ -146,13 +158,17 @@ class DepthEstimator:
             Query(small, view.rays, tokens, token_mask, noise, known, steps, len(view.grid)),
             clock.lap)
 
-        p = np.asarray(np.median(x_0, axis=0) / X_SCALE, np.float32)  # (N,)
-        spread = self._spread(x_0, log_b, len(steps))
-        depth, sigma, range_m = (
-            decoder.grid(p, spread, small) if pixels is None
-            else decoder.pixels(p, spread, pixels, token_mask))
+        # The median of one draw is the draw, and takes longer than all of the decoding.
+        p = (x_0[0] if num_samples == 1 else np.median(x_0, axis=0)) / np.float32(X_SCALE)  # (N,)
+        ray_z = decoder.ray_z if pixels is None else decoder.ray_z_at(pixels, token_mask)
+        depth = decoder.depth(p, ray_z, small if pixels is None else None)
         clock.lap('decode')
-        return DepthEstimate(depth, sigma, range_m, camera is not None, clock.timing())
+
+        def spread() -> Array:
+            at_tokens = self._spread(x_0, log_b, len(steps))
+            return decoder.spread(at_tokens) if pixels is None else at_tokens
+
+        return DepthEstimate(depth, ray_z, spread, camera is not None, clock.timing())
 
     def _spread(self, x_0: Array, log_b: Array, steps: int) -> Array:
         """Return the relative sigma (N,): of the head, calibrated, and of the draws."""

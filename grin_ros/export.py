@@ -32,7 +32,8 @@ import onnx
 import torch
 from torch import nn, Tensor
 
-from grin_ros.bundle import FORMAT_VERSION
+from grin_ros import backends
+from grin_ros.bundle import FORMAT_VERSION, load_bundle
 from grin_ros.camera import Camera
 from grin_ros.data.sample import Sample
 from grin_ros.depth_codec import X_SCALE
@@ -40,6 +41,7 @@ from grin_ros.model.encoder import FrozenNormConv
 from grin_ros.model.grin import Grin
 from grin_ros.noise import noise_at
 from grin_ros.onnx_weights import share_weights
+from grin_ros.preprocess import network_size
 from grin_ros.sampler import ddim_steps
 from grin_ros.train import checkpoint as checkpoints
 from grin_ros.train.validate import evenly, Frame
@@ -203,41 +205,38 @@ def run_torch(model: Grin, probe: dict[str, Any], steps: int) -> tuple[np.ndarra
     return x_0[0].numpy(), log_b[0].numpy()
 
 
-def run_onnx(folder: Path, probe: dict[str, Any], steps: int) -> tuple[np.ndarray, np.ndarray]:
-    """Answer the probe with ONNX Runtime and the graphs of a bundle."""
-    import onnxruntime
-    sessions = [onnxruntime.InferenceSession(folder / f'{name}.onnx',
-                                             providers=['CPUExecutionProvider'])
-                for name in ('encoder', 'conditioner', 'denoiser')]
+def run_backend(backend: backends.Backend, probe: dict[str, Any], steps: int,
+                ) -> tuple[np.ndarray, np.ndarray]:
+    """Answer the probe with the graphs of a bundle."""
     image, rays, pixels, x = (
         np.asarray(probe[key])[None] for key in ('image', 'rays', 'pixels', 'x_T'))
-    local_2, local_4, global_ = sessions[0].run(None, {'image': image, 'rays': rays})
-    conditioning, = sessions[1].run(None, {
-        'image': image, 'rays': rays, 'local_2': local_2, 'local_4': local_4, 'pixels': pixels})
+    local_2, local_4, global_ = backend.encoder(image, rays)
+    conditioning = backend.conditioner(image, rays, local_2, local_4, pixels)
     empty = np.zeros((1, 1, conditioning.shape[-1]), np.float32)
     for step in ddim_steps(steps):
-        x, x_0, log_b = sessions[2].run(None, {
-            'x_t': x, 'conditioning': conditioning, 'token_mask': x == x,
-            'prompts': empty[..., :2], 'prompt_conditioning': empty,
-            'prompt_mask': np.zeros((1, 1), bool), 'global': global_, 'step': step[None]})
+        x, x_0, log_b = backend.denoiser(
+            x, conditioning, x == x, empty[..., :2], empty, np.zeros((1, 1), bool), global_,
+            step[None])
     return x_0[0], log_b[0]
 
 
 def check_parity(folder: Path, probe: dict[str, Any]) -> dict[str, float]:
     """Return the largest |difference| in P from the probe's answers, per step count."""
-    return {str(steps): float(np.abs(run_onnx(folder, probe, steps)[0]
+    backend = backends.load(load_bundle(folder), 'onnxruntime', cpu_threads=1)
+    return {str(steps): float(np.abs(run_backend(backend, probe, steps)[0]
                                      - probe[f'x_0_{steps}']).max() / X_SCALE)
             for steps in STEP_COUNTS}
 
 
-def calibrate(model: Grin, samples: Sequence[Sample], size: tuple[int, int],
+def calibrate(model: Grin, samples: Sequence[Sample], input_size: tuple[int, int],
               count: int = 32) -> dict[str, float]:
     """Return per step count the factor of b at which 68.3 % of errors lie within one sigma."""
     if not len(samples):
         return {str(steps): 1.0 for steps in STEP_COUNTS}
-    size = (round(size[0] / 32) * 32, round(size[1] / 32) * 32)
     ratios: dict[str, list[np.ndarray]] = {str(steps): [] for steps in STEP_COUNTS}
     for index in evenly(samples, count):
+        camera = samples[index].camera
+        size = network_size(camera.width, camera.height, input_size)
         frame = Frame.of(samples[index], size, seed=index)
         encoded = frame.encode(model)
         for steps in STEP_COUNTS:

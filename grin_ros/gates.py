@@ -22,6 +22,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+EDGE = 1 + 1 / 4 + 1 / 16  # a factor in inverse depth that may be an edge
 FLYING_SHARE = 0.2  # closer than this share of the step to either surface belongs to it
 FLYING_GROWTH = 1.5  # a slope grows with the window, the step at an edge does not
 CODES_PER_INVERSE_METRE = 6553.5  # so that 0.1 m is the largest code of 16 bits
@@ -65,9 +66,9 @@ def flying_pixels(depth: NDArray[np.float32]) -> NDArray[np.bool_]:
     # 16 bits halve the time of the windows. OpenCV's conversion saturates; NaN and sky become 0.
     codes = cv2.addWeighted(inverse, CODES_PER_INVERSE_METRE, inverse, 0, 0, dtype=cv2.CV_16U)
     near, far = cv2.dilate(codes, KERNEL), cv2.erode(codes, KERNEL)
-    step = near - far
-    # An edge is a factor of 1 + 1/4 + 1/16 or more. There are few: a list of pixels is cheap.
-    picked = np.flatnonzero(step > (far >> 2) + (far >> 4))
+    across = cv2.compare(near, cv2.addWeighted(far, EDGE, far, 0, 0), cv2.CMP_GT)
+    # There are few: a list of pixels is cheap.
+    picked = np.flatnonzero(across.view(np.bool_))
     codes, low, high = (image.ravel()[picked].astype(np.int32) for image in (codes, far, near))
     step = high - low
     margin = (step * FLYING_SHARE).astype(np.int32)

@@ -80,8 +80,10 @@ class Outputs:
         height, width = estimate.depth.shape
         source = frame.camera or Camera.default_pinhole(*frame.image.shape[1::-1])
         camera = source.scaled(width, height)
-        depth = apply_gates(estimate.depth, estimate.sigma, params.min_depth, params.max_depth,
-                            params.max_sigma, params.edge_gate)
+        # Sigma is computed when it is read.
+        depth = apply_gates(estimate.depth, estimate.sigma if params.max_sigma > 0 else None,
+                            params.min_depth, params.max_depth, params.max_sigma,
+                            params.edge_gate)
         messages: dict[str, Any] = {}
         if 'depth' in wanted:
             messages['depth'] = depth_to_msg(depth, params.depth_encoding, header)
@@ -89,7 +91,7 @@ class Outputs:
             messages['camera_info'] = camera_info_to_msg(frame.info, camera, rectified, header)
         if 'points' in wanted:
             messages['points'] = cloud_to_msg(
-                self._points(depth, frame, estimate.sigma, camera, params), header)
+                self._points(depth, frame, estimate, camera, params), header)
         if 'sigma' in wanted:
             sigma = np.where(np.isfinite(depth), estimate.sigma, np.float32(np.nan))
             messages['sigma'] = image_to_msg(sigma.astype(np.float32), '32FC1', header)
@@ -98,14 +100,14 @@ class Outputs:
             messages['depth_color'] = image_to_msg(colours, 'rgb8', header)
         return messages
 
-    def _points(self, depth: NDArray[np.float32], frame: Frame, sigma: NDArray[np.float32],
-                camera: Camera, params: DepthParams) -> NDArray[np.float32]:
+    def _points(self, depth: NDArray[np.float32], frame: Frame, estimate: Any, camera: Camera,
+                params: DepthParams) -> NDArray[np.float32]:
         """Lift depth to points with rays that are computed once per camera and stride."""
         grid = self._cloud_grid
         if grid is None or grid.stride != params.points_stride or not same(grid.camera, camera):
             grid = self._cloud_grid = CloudGrid(camera, params.points_stride)
         return grid.points(
-            depth, frame.image, sigma if params.publish_sigma_field else None,
+            depth, frame.image, estimate.sigma if params.publish_sigma_field else None,
             params.points_min_range, params.points_max_range, params.points_organized)
 
     def publish(self, messages: dict[str, Any], params: DepthParams) -> None:

@@ -90,8 +90,9 @@ class CloudGrid:
         step = scale * self.stride
         rows, columns = self.stretch.shape
         # Four bytes per pixel first: picking every n-th of three is several times slower.
-        packed = cv2.cvtColor(image, cv2.COLOR_RGB2BGRA).view('<u4')[..., 0]
-        packed = packed[scale // 2::step, scale // 2::step][:rows, :columns]
+        picked = image[scale // 2::step][:rows]
+        packed = cv2.cvtColor(picked, cv2.COLOR_RGB2BGRA).view('<u4')[..., 0]
+        packed = packed[:, scale // 2::step][:, :columns]
         # With the alpha byte set the float would be NaN, and readers that skip NaN skip it all.
         return (packed & np.uint32(0x00ffffff)).astype(np.uint32, copy=False).view(np.float32)
 

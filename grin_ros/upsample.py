@@ -53,38 +53,34 @@ class Upsampler:
         self._bilinear = (across[:, None, :, None] * across[None, :, None, :]).reshape(
             4, 1, stride * stride)
 
-    def __call__(self, inverse: Array, spread: Array,
-                 image: NDArray[np.uint8]) -> tuple[Array, Array]:
+    def __call__(self, inverse: Array, image: NDArray[np.uint8]) -> Array:
         """
-        Upsample inverse range and relative sigma.
+        Upsample inverse range to the output size (H, W).
 
         :param inverse: (h, w) 1 / range on the grid [1/m], finite and positive.
-        :param spread: (h, w) relative sigma on the grid.
         :param image: (h stride, w stride, 3) the network's image.
-        :returns: (H, W) inverse range and (H, W) relative sigma at the output size.
         """
         if min(inverse.shape) < 2:
-            return self._scale(inverse, cv2.INTER_LINEAR), self._scale(spread, cv2.INTER_LINEAR)
-        edges = np.pad(edge_cells(inverse), 1, mode='edge')
+            return self.scale(inverse)
+        edges = _border(edge_cells(inverse), 1, 1)
         fine = self._refine(inverse, image, edges)
-        out = self._scale(fine, cv2.INTER_LINEAR)
+        out = self.scale(fine)
         if edges.any():
-            # Linear interpolation would mix the two sides of an edge; nearest does not.
-            at_edge = cv2.resize(edges.view(np.uint8), None, fx=self._stride, fy=self._stride,
+            # Where the linear kernel reaches into an edge's cell it would mix the two sides;
+            # nearest does not.
+            at_edge = cv2.resize(255 * edges, None, fx=self._stride, fy=self._stride,
                                  interpolation=cv2.INTER_NEAREST)
-            # One pixel more, as the linear kernel of its neighbours reaches into the cell.
-            at_edge = np.asarray(cv2.dilate(self._unpad(at_edge), np.ones((3, 3), np.uint8)))
-            at_edge = self._scale(at_edge, cv2.INTER_NEAREST)
-            cv2.copyTo(self._scale(fine, cv2.INTER_NEAREST), at_edge, out)
-        return out, self._scale(spread, cv2.INTER_LINEAR)
+            nearest = cv2.resize(fine, self._output_size, interpolation=cv2.INTER_NEAREST)
+            cv2.copyTo(nearest, self.scale(self._unpad(at_edge)), out)
+        return out
 
-    def _scale(self, picture: NDArray, interpolation: int) -> NDArray:
-        """Resize to the output."""
-        return np.asarray(cv2.resize(picture, self._output_size, interpolation=interpolation))
+    def scale(self, picture: NDArray) -> NDArray:
+        """Resize anything that covers the view to the output size, linearly."""
+        return np.asarray(cv2.resize(picture, self._output_size, interpolation=cv2.INTER_LINEAR))
 
     def _refine(self, inverse: Array, image: NDArray[np.uint8],
-                edges: NDArray[np.bool_]) -> Array:
-        """Return the inverse range of every network pixel."""
+                edges: NDArray[np.uint8]) -> Array:
+        """Return the inverse range of every network pixel; edges has a cell of border."""
         s, (width, height) = self._stride, self._grid_size
         if s == 1:
             return inverse
@@ -120,8 +116,7 @@ class Upsampler:
 
     def _pad(self, fine: NDArray) -> NDArray:
         """Put half cells around the network's image."""
-        half = self._stride // 2
-        return np.asarray(cv2.copyMakeBorder(fine, half, half, half, half, cv2.BORDER_REPLICATE))
+        return _border(fine, self._stride // 2, self._stride // 2)
 
     def _unpad(self, padded: NDArray) -> NDArray:
         """Cut off the half cells around the network's image."""
@@ -129,15 +124,21 @@ class Upsampler:
         return padded[half:-half, half:-half] if half else padded[:-1, :-1]
 
 
-def edge_cells(inverse: Array) -> NDArray[np.bool_]:
-    """Return (h-1, w-1) True where a depth edge runs between four grid neighbours."""
+def edge_cells(inverse: Array) -> NDArray[np.uint8]:
+    """Return (h-1, w-1), 1 where a depth edge runs between four grid neighbours, else 0."""
     across, down = _jumps(inverse), _jumps(inverse.T).T
-    return across[:-1] | across[1:] | down[:, :-1] | down[:, 1:]
+    return (across[:-1] | across[1:] | down[:, :-1] | down[:, 1:]).view(np.uint8)
 
 
 def _jumps(inverse: Array) -> NDArray[np.bool_]:
     """Return (h, w-1) True where the step to the right is no slope of a plane."""
     step = np.abs(np.diff(inverse, axis=1))
     scale = np.minimum(inverse[:, 1:], inverse[:, :-1])
-    beside = np.pad(step, ((0, 0), (1, 1)), mode='edge')
+    beside = _border(step, 0, 1)
     return (step > JUMP * scale) & (step > BEND * np.minimum(beside[:, :-2], beside[:, 2:]))
+
+
+def _border(picture: NDArray, rows: int, columns: int) -> NDArray:
+    """Repeat the outermost pixels around a picture; takes a tenth of the time of np.pad."""
+    return np.asarray(cv2.copyMakeBorder(picture, rows, rows, columns, columns,
+                                         cv2.BORDER_REPLICATE))

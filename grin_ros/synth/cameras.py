@@ -119,9 +119,9 @@ def _street_pose(rng: np.random.Generator, place: Place) -> Pose:
 
 
 def _table_pose(rng: np.random.Generator, place: Place) -> Pose:
-    """Look at a table top from 0.3 to 1.1 m away."""
+    """Look at a table top from 0.3 to 1.6 m away."""
     x, y, z, _ = place.table_tops[rng.integers(len(place.table_tops))]
-    away, angle, above = rng.uniform(0.3, 1.1), rng.uniform(0, 2 * np.pi), rng.uniform(0.15, 0.8)
+    away, angle, above = rng.uniform(0.3, 1.6), rng.uniform(0, 2 * np.pi), rng.uniform(0.15, 0.8)
     size_x, room_height, size_z = place.size
     eye_x = np.clip(x + away * np.cos(angle), 0.15, size_x - 0.15)
     eye_z = np.clip(z + away * np.sin(angle), 0.15, size_z - 0.15)
@@ -132,15 +132,33 @@ def _table_pose(rng: np.random.Generator, place: Place) -> Pose:
 
 
 def _room_pose(rng: np.random.Generator, place: Place) -> Pose | None:
-    """Stand in a room at the height of a robot (40 %) or of a hand or head."""
+    """Stand in a room and look around (45 %), or from nearby at a thing (35 %) or the floor."""
     size_x, room_height, size_z = place.size
     x, z = rng.uniform(0.2, size_x - 0.2), rng.uniform(0.2, size_z - 0.2)
-    height = rng.uniform(0.1, 0.6) if rng.random() < 0.4 else rng.uniform(0.6, 1.8)
-    target_x, target_z = rng.uniform(0.1, 0.9, 2) * (size_x, size_z)
-    if (target_x - x) ** 2 + (target_z - z) ** 2 < 0.8:
-        return None
-    yaw = np.arctan2(target_x - x, target_z - z)
-    if rng.random() < 0.15:
-        yaw = rng.uniform(0, 2 * np.pi)
-    return Pose(np.array([x, min(height, room_height - 0.2), z]),
-                look(yaw, rng.normal(-0.12, 0.2), rng.normal(0, 0.035)))
+    y = min(_eye_height(rng), room_height - 0.2)
+    choice = rng.random()
+    if choice < 0.35 and place.taken:
+        thing = place.taken[rng.integers(len(place.taken))]
+        away = np.exp(rng.uniform(np.log(0.5), np.log(3.0))) + max(thing.half_x, thing.half_z)
+        angle = rng.uniform(0, 2 * np.pi)
+        x, z = thing.x + away * np.cos(angle), thing.z + away * np.sin(angle)
+        if not (0.1 < x < size_x - 0.1 and 0.1 < z < size_z - 0.1):
+            return None
+        yaw = np.arctan2(thing.x - x, thing.z - z) + rng.normal(0, 0.2)
+        pitch = np.arctan2(thing.height * rng.uniform(0.2, 1.0) - y, away) + rng.normal(0, 0.12)
+    else:
+        target_x, target_z = rng.uniform(0.1, 0.9, 2) * (size_x, size_z)
+        if (target_x - x) ** 2 + (target_z - z) ** 2 < 0.8:
+            return None
+        yaw = np.arctan2(target_x - x, target_z - z)
+        if rng.random() < 0.15:
+            yaw = rng.uniform(0, 2 * np.pi)
+        # Robots and people look at the floor before them, too.
+        pitch = rng.normal(-0.1, 0.17) if choice < 0.8 else rng.uniform(-0.9, -0.2)
+    return Pose(np.array([x, y, z]), look(yaw, pitch, rng.normal(0, 0.035)))
+
+
+def _eye_height(rng: np.random.Generator) -> float:
+    """Return a height [m]: of a small robot (20 %), a larger one (35 %), a hand or a head."""
+    low, high = ((0.1, 0.5), (0.5, 1.1), (1.1, 1.75))[rng.choice(3, p=[0.2, 0.35, 0.45])]
+    return float(rng.uniform(low, high))

@@ -81,7 +81,8 @@ def mix(share: NDArray, first: NDArray, second: NDArray) -> NDArray:
 def paint(rng: np.random.Generator) -> NDArray:
     """Return a painted wall: mostly light and grey, slightly uneven."""
     strongest = (0.06, 0.25, 0.6)[rng.choice(3, p=[0.5, 0.32, 0.18])]
-    base = color(rng, (0.4, 0.97), (0.0, strongest))
+    darkest = 0.8 if rng.random() < 0.4 else 0.4  # most real rooms are white
+    base = color(rng, (darkest, 0.97), (0.0, strongest))
     stains = fbm(rng, exponent=1.8)[..., None] * rng.uniform(0, 0.02)
     grain = fbm(rng, exponent=0.6)[..., None] * rng.uniform(0, 0.02)
     return np.clip(base + stains + grain, 0, 1)

@@ -32,7 +32,7 @@ FLOORS = {'plank': 0.27, 'tile': 0.27, 'carpet': 0.18, 'clouds': 0.12, 'check': 
           'brick': 0.02, 'speckle': 0.10}
 WALLS = {'tile': 0.3, 'clouds': 0.25, 'brick': 0.1, 'stripe': 0.1, 'plank': 0.1, 'check': 0.05,
          'camouflage': 0.05, 'speckle': 0.05}
-REAL_SIZES_M = {'plank': (0.6, 1.6), 'tile': (0.6, 2.4), 'carpet': (0.3, 1.0), 'brick': (0.7, 1.6),
+REAL_SIZES_M = {'plank': (0.6, 1.6), 'tile': (0.8, 1.3), 'carpet': (0.3, 1.0), 'brick': (0.7, 1.6),
                 'speckle': (0.3, 1.0), 'stripe': (0.5, 2.0)}
 
 
@@ -103,6 +103,7 @@ def _shell(builder: SceneBuilder, room: tuple[float, float, float]) -> int:
         hung: list[tuple[float, float]] = []
         for _ in range(rng.integers(0, 2 + int(length / 1.5))):
             _hang(builder, corner, along / length, inward, length, height, hung)
+        _switches(builder, corner, along, inward)
     return first[0]
 
 
@@ -135,6 +136,19 @@ def _hang(builder: SceneBuilder, corner: NDArray, along: NDArray, inward: NDArra
                  along * (width + 0.1), (0, tall + 0.05 + below, 0), frame)
     builder.quad(origin + inward * 0.03, along * width, (0, tall, 0),
                  builder.material(image, tint=(1 + glow,) * 3))
+
+
+def _switches(builder: SceneBuilder, corner: NDArray, along: NDArray, inward: NDArray) -> None:
+    """Screw sockets and switches of the usual 8 cm to a wall, at their usual heights."""
+    rng = builder.rng
+    plate = builder.material(materials.color(rng, (0.7, 1.0), (0, 0.1)))
+    dark = builder.material(materials.color(rng, (0.1, 0.7), (0, 0.2)))
+    for _ in range(rng.integers(0, 4)):
+        middle = corner + along * rng.uniform(0.05, 0.95) + inward * 0.01
+        middle[1] = rng.uniform(0.25, 0.35) if rng.random() < 0.6 else rng.uniform(1.0, 1.2)
+        for size_m, look in ((0.08, plate), (0.045, dark)):
+            builder.box(middle, np.abs(inward) * 0.02 + np.abs(along / np.linalg.norm(along))
+                        * size_m + (0, size_m, 0) + (0.08 - size_m) / 10 * np.abs(inward), look)
 
 
 def door(rng: np.random.Generator) -> NDArray:

@@ -28,6 +28,7 @@ from safetensors import safe_open, SafetensorError
 from safetensors.torch import save_file
 import torch
 from torch import Tensor
+from torch.optim.swa_utils import AveragedModel
 
 from grin_ros.errors import GrinError
 from grin_ros.model.config import GrinConfig
@@ -101,6 +102,15 @@ def load_model(path: Path) -> Grin:
     return model.eval()
 
 
+def restore(saved: Checkpoint, model: Grin, average: AveragedModel,
+            optimizer: torch.optim.Optimizer, names: Mapping[Tensor, str]) -> None:
+    """Put a run back to where it was when it saved a checkpoint."""
+    model.load_state_dict(saved.model)
+    average.module.load_state_dict(saved.ema)
+    average.n_averaged.fill_(saved.step)
+    restore_optimizer(optimizer, saved.optimizer, names)
+
+
 def optimizer_tensors(optimizer: torch.optim.Optimizer,
                       names: Mapping[Tensor, str]) -> dict[str, Tensor]:
     """Flatten the state of an optimiser to named tensors."""
@@ -115,8 +125,10 @@ def restore_optimizer(optimizer: torch.optim.Optimizer, tensors: Mapping[str, Te
     for entry, value in tensors.items():
         key, _, name = entry.partition('/')
         parameter = parameters[name]
-        optimizer.state[parameter][key] = value.clone().to(
-            'cpu' if key == 'step' else parameter.device)
+        if key == 'step':
+            optimizer.state[parameter][key] = value.clone()
+        else:  # fused optimisers read moments in the memory layout of their parameter
+            optimizer.state[parameter][key] = torch.empty_like(parameter).copy_(value)
 
 
 def describe(config: Any) -> str:

@@ -55,11 +55,14 @@ class TrainConfig:
     :param data: folders of shards; several are mixed by their number of frames.
     :param val: folder of held-out shards; the best checkpoint is chosen on it.
     :param output: folder of checkpoints and TensorBoard files.
-    :param init: 'imagenet', 'none', or 'shipped' to start from the shipped bundle's weights.
+    :param init: 'imagenet', 'none', 'shipped' to start from the shipped bundle's weights, or
+        the path of a checkpoint to start from its averaged weights.
     :param decay_steps: the learning rate falls to zero over the last decay_steps steps.
     :param encoder_rate: learning rate of the pretrained trunk relative to the rest.
     :param prompt_rate: share of samples with prompts.
     :param no_intrinsics_rate: share of samples that see the default pinhole (GRIN 5.4).
+    :param input_size: (width, height) that the network is trained for; validation gives each
+        frame a network size of this area.
     :param mixed_precision: 'bf16', 'no', or 'auto' for bf16 where the hardware multiplies it.
     :param threads: torch threads per process; 0 leaves it to torch.
     """
@@ -84,6 +87,7 @@ class TrainConfig:
     mixed_precision: str = 'auto'
     threads: int = 1
     num_workers: int = 0
+    input_size: tuple[int, int] = (320, 240)
     val_frames: int = 128
     log_every: int = 20
     save_every: int = 200
@@ -140,6 +144,9 @@ def config_from_dict(values: dict[str, Any]) -> TrainConfig:
         values['stages'] = tuple(
             Stage(**{**stage, 'sizes': tuple((int(w), int(h)) for w, h in stage['sizes'])})
             for stage in values['stages'])
+        if 'input_size' in values:
+            width, height = values['input_size']
+            values['input_size'] = (int(width), int(height))
         values['model'] = GrinConfig.from_dict(values.get('model') or {})
         config = TrainConfig(**values)
     except (KeyError, TypeError, ValueError) as error:

@@ -26,14 +26,20 @@ from grin_ros.model.grin import Grin
 from grin_ros.sampler import gamma as gamma_at
 from grin_ros.train.batches import Batch
 
-FIRST_STEP_RATE = 1 / 3  # share of the batch trained at t = 1, the step every frame runs
+FIRST_STEP_RATE = 1 / 3  # share of the second passes at t = 1, where prompts are met first
 UNROLLED_RATE = 0.5  # share of the rest whose x_t comes from the model's own first answer
 PAIR_WEIGHT = 0.5
 SCALE_WEIGHT = 0.1
 
 
 class DiffusionLoss(nn.Module):
-    """Wraps the network, so that distributed training sees one forward call per step."""
+    """
+    Two denoising passes per encoded image, in one forward call for distributed training.
+
+    The first pass is what every frame runs: pure noise, no prompts. Nearly all of the scale is
+    learnt there, since noisy depth and prompts give it away. The second pass takes prompts and
+    any step. The encoder, most of the work, runs once for both.
+    """
 
     def __init__(self, grin: Grin) -> None:
         super().__init__()
@@ -53,42 +59,43 @@ class DiffusionLoss(nn.Module):
         mask = batch['mask']
         x_0 = X_SCALE * codec.encode(batch['range_m'], alpha)  # (B, N)
         noise = torch.randn(x_0.shape, generator=generator).to(device)
-        t, unrolled = sample_times(len(x_0), generator)
-        gamma = gamma_at(t).to(device)
+        t, unrolled = (value.to(device) for value in sample_times(len(x_0), generator))
+        partner = torch.randperm(x_0.shape[1], generator=generator).to(device)
 
         local_2, local_4, global_ = grin.encode(batch['image'], batch['rays'])
         maps = (batch['image'], batch['rays'], local_2, local_4)
         conditioning = grin.condition(*maps, batch['pixels'])
         prompt_p = codec.encode(batch['prompt_range_m'], alpha)
-        prompts = torch.stack([prompt_p, batch['prompt_sigma'].log()], -1)
-        known = (conditioning, mask, prompts, grin.condition(*maps, batch['prompt_pixels']),
-                 batch['prompt_mask'], global_)
+        prompts = (torch.stack([prompt_p, batch['prompt_sigma'].log()], -1),
+                   grin.condition(*maps, batch['prompt_pixels']), batch['prompt_mask'])
 
-        clean = x_0
-        if unrolled.any():
-            # Step-unrolled: later steps meet the model's own answer, not the truth; without
-            # this they learn to copy x_0 out of x_t and freeze the first answer.
-            with torch.no_grad():
-                rows = [part[unrolled] for part in (noise, *known, torch.zeros_like(gamma))]
-                first, _ = grin.denoise(*rows)
-            clean = x_0.clone()
-            clean[unrolled] = first.float()
+        def denoise(x_t: Tensor, prompts: tuple[Tensor, Tensor, Tensor], gamma: Tensor
+                    ) -> tuple[Tensor, dict[str, Tensor]]:
+            predicted, log_b = grin.denoise(x_t, conditioning, mask, *prompts, global_, gamma)
+            error = (predicted - x_0) * (codec.nats_per_unit / X_SCALE)
+            return predicted, _losses(error, log_b, mask, partner)
+
+        values, at_prompts, is_prompt = (part[:, :0] for part in prompts)
+        answer, first = denoise(noise, (values, at_prompts, is_prompt), torch.zeros_like(t))
+        # Step-unrolled: later steps meet the model's own answer, not the truth; without this
+        # they learn to copy x_0 out of x_t and freeze the first answer.
+        clean = torch.where(unrolled[:, None], answer.detach().float(), x_0)
+        gamma = gamma_at(t)
         x_t = gamma.sqrt()[:, None] * clean + (1 - gamma).sqrt()[:, None] * noise
-        predicted, log_b = grin.denoise(x_t, *known, gamma)
+        _, later = denoise(x_t, prompts, gamma)
+        return {'loss': first['loss'] + later['loss'], 'l1_first': first['l1'], **{
+            name: later[name] for name in ('l1', 'pair', 'nll')}}
 
-        nats = codec.nats_per_unit / X_SCALE
-        error = (predicted - x_0) * nats
-        partner = torch.randperm(x_0.shape[1], generator=generator).to(device)
-        pair_mask = mask & mask[:, partner]
-        absolute = masked_mean(error.abs(), mask)
-        pair = masked_mean((error - error[:, partner]).abs(), pair_mask)
-        residual = error.detach().abs()
-        likelihood = masked_mean(residual * (-log_b).exp() + log_b, mask)
-        loss = (absolute + PAIR_WEIGHT * pair + SCALE_WEIGHT * likelihood).mean()
-        first_step = (t == 1).to(device)
-        return {'loss': loss, 'l1': absolute.mean(), 'pair': pair.mean(),
-                'nll': likelihood.mean(),
-                'l1_first': absolute[first_step].mean() if first_step.any() else absolute.mean()}
+
+def _losses(error: Tensor, log_b: Tensor, mask: Tensor, partner: Tensor) -> dict[str, Tensor]:
+    """Return the means over tokens of |error|, of pairs and of the scale's likelihood."""
+    absolute = masked_mean(error.abs(), mask)
+    pair = masked_mean((error - error[:, partner]).abs(), mask & mask[:, partner])
+    residual = error.detach().abs()
+    likelihood = masked_mean(residual * (-log_b).exp() + log_b, mask)
+    loss = absolute + PAIR_WEIGHT * pair + SCALE_WEIGHT * likelihood
+    return {name: value.mean() for name, value in (
+        ('loss', loss), ('l1', absolute), ('pair', pair), ('nll', likelihood))}
 
 
 def sample_times(count: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:

@@ -31,7 +31,9 @@ from grin_ros.data.sample import Sample
 from grin_ros.data.sparse import choose_pixels
 from grin_ros.depth_codec import angular_pitch, X_SCALE
 from grin_ros.model.grin import Grin
+from grin_ros.preprocess import network_size
 from grin_ros.sampler import ddim_steps
+from grin_ros.visualise import colour_depth, limits
 
 NUM_PIXELS = 512
 GRID = 4  # px, of the pictures
@@ -91,23 +93,25 @@ class Encoded:
         return range_m[0].numpy(), log_b[0].exp().numpy()
 
 
-def validate(model: Grin, samples: Sequence[Sample], size: tuple[int, int],
+def validate(model: Grin, samples: Sequence[Sample], input_size: tuple[int, int],
              count: int) -> dict[str, float]:
     """
     Score one-step depth on evenly chosen samples, by kind of world.
 
-    :param size: network size (width, height).
+    :param input_size: (width, height) that the network is trained for.
     :returns: abs_rel, delta1, nll (mean over kinds) and abs_rel_<kind>, delta1_<kind>.
     """
     model.eval()
     rows: dict[str, list[tuple[float, float, float]]] = {}
     for index in evenly(samples, count):
-        frame = Frame.of(samples[index], size, seed=index)
+        sample = samples[index]
+        size = network_size(sample.camera.width, sample.camera.height, input_size)
+        frame = Frame.of(sample, size, seed=index)
         if len(frame.truth) == 0:
             continue
         range_m, b = frame.encode(model).predict(1)
         error = np.abs(np.log(range_m / frame.truth))
-        rows.setdefault(str(samples[index].meta.get('kind', 'all')), []).append((
+        rows.setdefault(str(sample.meta.get('kind', 'all')), []).append((
             float(np.mean(np.abs(range_m - frame.truth) / frame.truth)),
             float(np.mean(error < np.log(1.25))), float(np.mean(error / b + np.log(b)))))
     means = {kind: np.mean(values, 0) for kind, values in rows.items()}
@@ -132,17 +136,16 @@ def network_input(sample: Sample, size: tuple[int, int],
     return image, np.nan_to_num(sample.camera.scaled(*size).rays())
 
 
-def picture(model: Grin, sample: Sample, size: tuple[int, int]) -> NDArray[np.uint8]:
+def picture(model: Grin, sample: Sample, input_size: tuple[int, int]) -> NDArray[np.uint8]:
     """Return photo | predicted | true range side by side as (H, 3 W, 3) uint8."""
+    size = network_size(sample.camera.width, sample.camera.height, input_size)
     image, rays = network_input(sample, size)
     columns, rows = np.meshgrid(np.arange(GRID / 2 - 0.5, size[0], GRID),
                                 np.arange(GRID / 2 - 0.5, size[1], GRID))
     pixels = np.stack([columns.ravel(), rows.ravel()], -1).astype(np.float32)
     range_m, _ = Frame(image, rays, pixels, np.zeros(0, np.float32), 0).encode(model).predict(1)
-
-    def colour(values: NDArray[np.float32]) -> NDArray[np.uint8]:
-        level = np.log(np.clip(np.nan_to_num(values, nan=0.1), 0.1, 100) / 0.1) / np.log(1000)
-        turbo = cv2.applyColorMap((255 - 255 * level).astype(np.uint8), cv2.COLORMAP_TURBO)
-        return cv2.resize(turbo[..., ::-1], size, interpolation=cv2.INTER_NEAREST)
-
-    return np.hstack([image, colour(range_m.reshape(rows.shape)), colour(sample.range_m)])
+    near, far = limits(sample.range_m)
+    coloured = (colour_depth(values, near, far)
+                for values in (range_m.reshape(rows.shape), sample.range_m))
+    return np.hstack([image, *(cv2.resize(each, size, interpolation=cv2.INTER_NEAREST)
+                               for each in coloured)])

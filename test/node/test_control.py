@@ -114,7 +114,8 @@ def test_the_seed_decides_the_noise(node: 'robots.NodeProcess', robot: 'robots.R
     ('max_sigma', 'much', ['max_sigma', 'double']),
     ('bundle', '/elsewhere', ['read-only', 'bundle']),
     ('output_scale', 2, ['read-only', 'output_scale']),
-    ('max_dept', 3.0, ['undeclared']),
+    ('max_dept', 3.0, ['max_dept', 'did you mean max_depth?']),
+    ('colour_of_the_robot', 'red', ['no parameter colour_of_the_robot']),
 ])
 def test_parameters_that_cannot_apply_are_rejected_with_a_reason(
         node: 'robots.NodeProcess', robot: 'robots.Robot', name: str, value: object,

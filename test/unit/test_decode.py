@@ -34,31 +34,31 @@ def decoder(camera: Camera = CAMERA, scale: str = 'metric', output_scale: int = 
     return Decoder(View.of(camera, (160, 128), 4), DepthCodec(scale), output_scale)
 
 
-def decode(made: Decoder, range_m: np.ndarray | float) -> tuple:
+def decode(made: Decoder, range_m: np.ndarray | float) -> np.ndarray:
     view = made.view
     ranges = np.broadcast_to(range_m, len(view.grid)).astype(np.float64)
     p = made._codec.encode(ranges, view.alpha).astype(np.float32)
     small = np.full((view.network.height, view.network.width, 3), 99, np.uint8)
-    return made.grid(p, np.full(len(p), 0.1, np.float32), small)
+    return made.depth(p, made.ray_z, small)
 
 
 @pytest.mark.parametrize('scale', ['metric', 'canonical'])
 @pytest.mark.parametrize('output_scale', [1, 2, 4])
 def test_depth_is_range_times_the_rays_z(scale: str, output_scale: int) -> None:
-    depth, sigma, range_m = decode(decoder(scale=scale, output_scale=output_scale), 3.0)
+    depth = decode(decoder(scale=scale, output_scale=output_scale), 3.0)
     camera = CAMERA.scaled(160 // output_scale, 128 // output_scale)
     assert depth.shape == (camera.height, camera.width) and depth.dtype == np.float32
-    assert np.allclose(range_m, 3.0, rtol=1e-4)
     assert np.allclose(depth, 3 * camera.rays()[..., 2], rtol=1e-4)
-    assert np.allclose(sigma, 0.1 * depth, rtol=1e-5)
 
 
 @pytest.mark.parametrize('scale', ['metric', 'canonical', 'linear'])
 def test_sky_is_infinite_and_far_walls_are_not(scale: str) -> None:
-    depth, sigma, range_m = decode(decoder(scale=scale), 190.0)
-    for array in (depth, sigma, range_m):
-        assert (array == np.inf).all()
-    assert np.isfinite(decode(decoder(scale=scale), 100.0)[0]).all()
+    assert (decode(decoder(scale=scale), 190.0) == np.inf).all()
+    assert np.isfinite(decode(decoder(scale=scale), 100.0)).all()
+
+
+def test_a_network_that_answers_nan_is_unknown_and_not_far() -> None:
+    assert np.isnan(decode(decoder(), np.nan)).all()
 
 
 def test_without_a_ray_there_is_no_depth() -> None:
@@ -68,15 +68,15 @@ def test_without_a_ray_there_is_no_depth() -> None:
     no_ray = np.isnan(camera.rays()[..., 2])
     # Tokens without a ray answer anything; they must not leak into their neighbours.
     wild = np.where(made.view.grid_mask, 2.0, 150.0)
-    depth, _, range_m = decode(made, wild)
-    assert np.isnan(depth[no_ray]).all() and np.isnan(range_m[no_ray]).all()
-    assert np.allclose(range_m[~no_ray], 2.0, rtol=1e-4)
+    depth = decode(made, wild)
+    assert np.isnan(depth[no_ray]).all()
+    assert np.allclose((depth / made.ray_z)[~no_ray], 2.0, rtol=1e-4)
 
 
 def test_rays_that_point_backwards_have_no_depth() -> None:
     fisheye = Camera(np.array([[40.0, 0, 79.5], [0, 40, 63.5], [0, 0, 1]]), 160, 128,
                      (0.0, 0.0, 0.0, 0.0), 'equidistant')
-    depth, _, _ = decode(decoder(fisheye), 2.0)
+    depth = decode(decoder(fisheye), 2.0)
     assert np.isnan(depth[64, 0]) and depth[64, 80] == pytest.approx(2.0, rel=1e-3)
     assert not (depth <= 0).any()
 
@@ -85,9 +85,15 @@ def test_single_pixels_are_decoded_like_the_grid() -> None:
     made = decoder()
     pixels = np.array([[0.0, 0.0], [79.5, 63.5]])
     p = made._codec.encode(np.array([3.0, 180.0]), made.view.alpha).astype(np.float32)
-    depth, sigma, _ = made.pixels(p, np.full(2, 0.1, np.float32), pixels, np.array([True, True]))
+    depth = made.depth(p, made.ray_z_at(pixels, np.array([True, True])), None)
     assert depth[0] == pytest.approx(3 * CAMERA.rays()[0, 0, 2], rel=1e-4) and depth[1] == np.inf
-    assert sigma[0] == pytest.approx(0.1 * depth[0])
+    assert np.isnan(made.depth(p, made.ray_z_at(pixels, np.array([False, True])), None)[0])
+
+
+def test_spread_is_interpolated_to_the_output() -> None:
+    made = decoder(output_scale=2)
+    spread = made.spread(np.full(len(made.view.grid), 0.1, np.float32))
+    assert spread.shape == made.ray_z.shape and np.allclose(spread, 0.1)
 
 
 def test_noise_of_the_grid_is_kept_until_the_seed_changes() -> None:

@@ -48,6 +48,13 @@ def test_depth_has_the_images_size_and_is_metric(estimator: DepthEstimator) -> N
     assert np.allclose(result.depth[finite], (result.range * CAMERA.rays()[..., 2])[finite])
 
 
+def test_sigma_and_range_cost_nothing_until_they_are_read(estimator: DepthEstimator) -> None:
+    result = estimator.estimate(IMAGE, CAMERA)
+    assert not {'sigma', 'range'} & set(vars(result))
+    assert result.sigma is result.sigma and result.range is result.range
+    assert np.allclose(result.sigma, result.depth * result.spread())
+
+
 def test_timing_adds_up(estimator: DepthEstimator) -> None:
     timing = estimator.estimate(IMAGE, CAMERA).timing
     assert list(timing) == ['preprocess', 'encoder', 'conditioner', 'denoiser', 'decode', 'total']

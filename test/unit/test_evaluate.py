@@ -37,7 +37,7 @@ def sample(depth_m: float, **meta: str) -> Sample:
 
 def double(sample: Sample) -> DepthEstimate:
     depth = 2 * true_depth(sample)
-    return DepthEstimate(depth, depth, depth, True, {'total': 1.0})
+    return DepthEstimate(depth, depth, lambda: depth, True, {'total': 1.0})
 
 
 def test_rows_and_means() -> None:

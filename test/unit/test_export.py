@@ -26,7 +26,7 @@ from tiny import tiny_grin
 
 torch = pytest.importorskip('torch', reason='export needs torch')
 
-from grin_ros import export  # noqa: E402
+from grin_ros import backends, export  # noqa: E402
 from grin_ros.bundle import load_bundle  # noqa: E402
 from grin_ros.camera import Camera  # noqa: E402
 from grin_ros.train.checkpoint import Checkpoint  # noqa: E402
@@ -39,11 +39,18 @@ def rounded():
     return export.deployable(Checkpoint(grin.config, grin.state_dict(), {}, {}, 0, {}))
 
 
+@pytest.fixture(scope='module')
+def onnx_runtime(tiny_bundle: Path) -> backends.Backend:
+    """Return the tiny bundle's graphs in ONNX Runtime."""
+    return backends.load(load_bundle(tiny_bundle), 'onnxruntime', cpu_threads=1)
+
+
 @pytest.mark.parametrize('steps', export.STEP_COUNTS)
-def test_onnx_runtime_agrees_with_torch(tiny_bundle: Path, rounded, steps: int) -> None:
+def test_onnx_runtime_agrees_with_torch(tiny_bundle: Path, onnx_runtime, rounded,
+                                        steps: int) -> None:
     """The largest difference in P is at most 1e-4 at 1, 2, 4 and 8 steps."""
     probe = dict(np.load(tiny_bundle / 'probe.npz'))
-    x_0, log_b = export.run_onnx(tiny_bundle, probe, steps)
+    x_0, log_b = export.run_backend(onnx_runtime, probe, steps)
     expected_x_0, expected_log_b = export.run_torch(rounded, probe, steps)
     assert np.abs(x_0 - expected_x_0).max() / export.X_SCALE <= export.PARITY_P
     np.testing.assert_allclose(log_b, expected_log_b, atol=1e-3)
@@ -52,7 +59,7 @@ def test_onnx_runtime_agrees_with_torch(tiny_bundle: Path, rounded, steps: int) 
 
 
 @pytest.mark.parametrize('width, height, tokens', [(96, 32, 1), (64, 128, 77)])
-def test_sizes_are_symbolic(tiny_bundle: Path, rounded, width: int, height: int,
+def test_sizes_are_symbolic(onnx_runtime, rounded, width: int, height: int,
                             tokens: int) -> None:
     """The same graphs serve sizes and token counts that the exporter never saw."""
     rng = np.random.default_rng(3)
@@ -60,8 +67,8 @@ def test_sizes_are_symbolic(tiny_bundle: Path, rounded, width: int, height: int,
     probe = {'image': rng.integers(0, 255, (height, width, 3), dtype=np.uint8),
              'rays': Camera.from_hfov(90, width, height).rays(), 'pixels': pixels,
              'x_T': rng.standard_normal(tokens).astype(np.float32)}
-    for a, b in zip(export.run_onnx(tiny_bundle, probe, 2), export.run_torch(rounded, probe, 2),
-                    strict=True):
+    for a, b in zip(export.run_backend(onnx_runtime, probe, 2),
+                    export.run_torch(rounded, probe, 2), strict=True):
         np.testing.assert_allclose(a, b, atol=2.5e-4)
 
 

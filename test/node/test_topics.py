@@ -1,0 +1,82 @@
+# Copyright 2026 The grin_ros Authors
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+#
+# SPDX-License-Identifier: Apache-2.0
+
+"""Topics: compressed images find their way in, and QoS is what the user overrides it with."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+robots = pytest.importorskip('robot', reason='ROS 2 is not installed')
+CompressedImage = pytest.importorskip('sensor_msgs.msg').CompressedImage
+ReliabilityPolicy = pytest.importorskip('rclpy.qos').ReliabilityPolicy
+
+COMPRESSED = f'{robots.IMAGE}/compressed'
+
+
+@pytest.fixture(scope='module')
+def node(start_node: Callable, tiny_bundle: Path) -> 'robots.NodeProcess':
+    """Start a node that reads compressed images and whose depth is best effort."""
+    return start_node('topics', bundle=tiny_bundle, max_age=30, image_transport='compressed',
+                      **{'qos_overrides./topics/depth.publisher.reliability': 'best_effort'})
+
+
+def test_compressed_images_are_answered_and_cut_ones_are_named(
+        node: 'robots.NodeProcess', make_robot: Callable) -> None:
+    """Remapping `image` moves `image/compressed` along, as image_transport does."""
+    robot = make_robot('topics', outputs=('camera_info', 'points'))
+    images = robot.node.create_publisher(CompressedImage, COMPRESSED, 10)
+    robot.wait(lambda: images.get_subscription_count() and robot._infos.get_subscription_count()
+               and robot.node.count_publishers('/topics/points'), f'it listens to {COMPRESSED}')
+    smooth = np.tile(np.arange(640, dtype=np.uint8)[:, None], (480, 1, 3))
+    jpeg = cv2.imencode('.jpg', smooth)[1].tobytes()
+
+    def send(data: bytes) -> robots.Stamp:
+        info = robots.pinhole_info()
+        info.header = robot.header()
+        robot._infos.publish(info)
+        images.publish(CompressedImage(header=info.header, format='jpeg', data=data))
+        return robots.stamp_of(info)
+
+    robot.settled()
+    robot.wait(lambda: send(jpeg) and robot.spin(0.3) is None and robot.answers['points'],
+               'a JPEG is answered')
+    before = int(robot.settled().get('dropped_bad_image', 0))
+    send(jpeg[:len(jpeg) // 2])
+    robot.diagnosed('dropped_bad_image', str(before + 1))
+    robot.diagnosed('last_problem', f'{COMPRESSED}: the JPEG of')
+    robot.answers['points'].clear()
+    stamp = send(jpeg)
+    robot.wait(lambda: stamp in robot.answers['points'], 'the next good one is answered')
+
+
+def test_quality_of_service_can_be_overridden(node: 'robots.NodeProcess', make_robot: Callable
+                                              ) -> None:
+    robot = make_robot('topics', outputs=('camera_info',))
+
+    def reliability(name: str) -> set:
+        return {info.qos_profile.reliability
+                for info in robot.node.get_publishers_info_by_topic(f'/topics/{name}')}
+    robot.wait(lambda: reliability('points') and reliability('depth'), 'the node advertises')
+    assert reliability('points') == {ReliabilityPolicy.RELIABLE}
+    assert reliability('depth') == {ReliabilityPolicy.BEST_EFFORT}
+
+
+def test_it_ends_with_zero(node: 'robots.NodeProcess') -> None:
+    assert node.stop() == 0 and 'Traceback' not in node.log
