@@ -29,6 +29,7 @@ from rclpy.lifecycle import LifecycleNode
 from grin_ros.diagnostics import Statistics
 from grin_ros.engine.build import Cancelled
 from grin_ros.engine.cuda_memory import CudaError
+from grin_ros.engine.news import EngineNews
 from grin_ros.errors import GrinError
 from grin_ros.inputs import InputTopics
 from grin_ros.intake import CameraInfos, Frame, read_frame, Rejected
@@ -36,7 +37,8 @@ from grin_ros.mailbox import Worker
 from grin_ros.outputs import Outputs
 from grin_ros.params import DepthParams
 
-NETWORKS = ('encoder', 'conditioner', 'denoiser')  # stages of an estimate
+# Stages of an estimate: what a CPU runs one by one is one of TensorRT's.
+NETWORKS = ('encoder', 'conditioner', 'denoiser', 'networks')
 PAUSE = 5.0  # [s] between two log lines about the same problem
 
 
@@ -63,7 +65,7 @@ class Answerer:
         self._told: dict[str, float] = {}
         self._outputs = Outputs(node)
         self._closing = threading.Event()
-        self._built = False  # an engine, for the frame in work
+        self._news = EngineNews(statistics, node.get_logger())
         self.failure: GrinError | None = None
         # Last: a thread that nobody knows of because this failed would outlive the node.
         self._worker = Worker(self._load, self._answer, self._free)
@@ -123,9 +125,7 @@ class Answerer:
         params = self._params()
         engine = EngineOptions(
             device_id=params.device_id, allow_build=params.engine_build == 'background',
-            report=self._report, warn=self._warn, cancelled=self._closing.is_set)
-        for fact in ('engine', 'engine_warning'):
-            self._statistics.facts.pop(fact, None)
+            report=self._news.report, warn=self._news.warn, cancelled=self._closing.is_set)
         estimator = DepthEstimator.load(
             params.bundle or None, backend=params.backend, cpu_threads=params.cpu_threads,
             query_stride=params.query_stride or None, seed=params.seed, engine=engine)
@@ -134,20 +134,6 @@ class Answerer:
             'bundle': f'{estimator.bundle.name} ({estimator.bundle.folder})',
             'query_stride_px': str(estimator.query_stride)}
         return estimator
-
-    def _report(self, text: str) -> None:
-        """Note what the engine is at; its builds and what came of them are worth a log line."""
-        busy = text.startswith(('building', 'calibrating', 'testing'))
-        self._built = self._built or text.startswith('built')
-        self._statistics.busy = text if busy else ''
-        self._statistics.facts['engine'] = text
-        if '%' not in text:
-            self._node.get_logger().info(f'engine: {text}')
-
-    def _warn(self, text: str) -> None:
-        """Say what an engine is not, and keep it in diagnostics."""
-        self._statistics.facts['engine_warning'] = text
-        self._node.get_logger().warning(text)
 
     def _free(self, estimator: Any) -> None:
         """Give back what the model holds, in the thread that used it."""
@@ -182,7 +168,7 @@ class Answerer:
 
     def _answer_or_raise(self, estimator: Any, msg: Any) -> None:
         params, topics = self._params(), self._topics
-        start, self._built = time.perf_counter(), False
+        start, self._news.built = time.perf_counter(), False
         wanted = self._outputs.wanted(params)
         self._check_due(msg, wanted, params)
         frame = read_frame(msg, topics.compressed, self.infos, topics.name)
@@ -194,7 +180,7 @@ class Answerer:
                                       num_samples=params.num_samples,
                                       output_scale=params.output_scale)
         estimated = time.perf_counter()
-        if self._built:  # it took minutes: whoever acts on depth wants it of now
+        if self._news.built:  # it took minutes: whoever acts on depth wants it of now
             raise Rejected('engine_building', '')
         messages = self._outputs.build(wanted, frame, estimate, topics.rectified, params)
         built = time.perf_counter()
@@ -208,7 +194,7 @@ class Answerer:
         latencies = {stage: 1000 * value for stage, value in seconds.items()}
         latencies |= {f'estimate_{stage}': ms for stage, ms in estimate.timing.items()}
         latencies['outside_networks'] = (
-            latencies['total'] - sum(estimate.timing[stage] for stage in NETWORKS))
+            latencies['total'] - sum(estimate.timing.get(stage, 0.0) for stage in NETWORKS))
         latencies['since_stamp'] = 1000 * self._age(msg)
         self._statistics.facts['num_inference_steps'] = str(steps)
         self._statistics.answer(latencies)
