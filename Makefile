@@ -37,7 +37,7 @@ SCENES := OMP_NUM_THREADS=1 nice -n 19 $(PY) -m grin_ros scenes --workers 1 --si
 # Memory that is kept, not given back after each tensor: a seventh of a training step on a CPU.
 KEEP_MEMORY := MALLOC_MMAP_MAX_=0 MALLOC_TRIM_THRESHOLD_=100000000000 MALLOC_TOP_PAD_=268435456
 
-.PHONY: demo test lint colcon pytest bench worlds train-slice clean help
+.PHONY: demo test lint colcon pytest soak bench worlds train-slice clean help
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
@@ -90,6 +90,9 @@ colcon: $(VENV)/.stamp-test  ## colcon build, then colcon test of the linters an
 pytest: $(VENV)/.stamp-test  ## unit tests and two-process node tests
 	$(PY) -m pytest --ignore test/test_flake8.py --ignore test/test_pep257.py \
 		--ignore test/test_package.py $(PYTEST_ARGS)
+
+soak: $(VENV)/.stamp-test  ## what takes too long for every change: all builds, bindings of all TensorRT versions
+	$(PY) -m pytest -m soak $(PYTEST_ARGS)
 
 bench: $(VENV)/.stamp-run  ## the node's steady state at its defaults: rate, latency, memory, start
 	$(PY) test/benchmark/bench_node.py --json build/bench_node.json

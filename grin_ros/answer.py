@@ -27,6 +27,9 @@ from typing import Any
 from rclpy.lifecycle import LifecycleNode
 
 from grin_ros.diagnostics import Statistics
+from grin_ros.engine.build import Cancelled
+from grin_ros.engine.cuda_memory import CudaError
+from grin_ros.engine.news import EngineNews
 from grin_ros.errors import GrinError
 from grin_ros.inputs import InputTopics
 from grin_ros.intake import CameraInfos, Frame, read_frame, Rejected
@@ -34,7 +37,8 @@ from grin_ros.mailbox import Worker
 from grin_ros.outputs import Outputs
 from grin_ros.params import DepthParams
 
-NETWORKS = ('encoder', 'conditioner', 'denoiser')  # stages of an estimate
+# Stages of an estimate: what a CPU runs one by one is one of TensorRT's.
+NETWORKS = ('encoder', 'conditioner', 'denoiser', 'networks')
 PAUSE = 5.0  # [s] between two log lines about the same problem
 
 
@@ -60,8 +64,11 @@ class Answerer:
         self._next_frame = 0.0
         self._told: dict[str, float] = {}
         self._outputs = Outputs(node)
+        self._closing = threading.Event()
+        self._news = EngineNews(statistics, node.get_logger())
+        self.failure: GrinError | None = None
         # Last: a thread that nobody knows of because this failed would outlive the node.
-        self._worker = Worker(self._load, self._answer)
+        self._worker = Worker(self._load, self._answer, self._free)
         self.loaded = self._worker.loaded
 
     def open(self) -> None:
@@ -73,7 +80,7 @@ class Answerer:
         """Take an image message; the newest one wins."""
         self._statistics.receive()
         if self._worker.mailbox.put(msg) is not None:
-            self._statistics.drop('newer_frame')
+            self._statistics.drop('engine_building' if self._statistics.busy else 'newer_frame')
 
     def shut(self) -> None:
         """Let nothing more out; what waits or is in work counts as dropped."""
@@ -90,6 +97,7 @@ class Answerer:
 
     def close(self, timeout: float) -> bool:
         """End the thread and take the outputs back; False when it still runs after that [s]."""
+        self._closing.set()
         self.shut()
         if not self._worker.stop(timeout):
             return False
@@ -112,21 +120,38 @@ class Answerer:
     def _load(self) -> Any:
         """Load the model."""
         # Here and not above: the import takes as long as the rest of the node together.
+        from grin_ros.engine.options import EngineOptions
         from grin_ros.estimator import DepthEstimator
         params = self._params()
+        engine = EngineOptions(
+            device_id=params.device_id, allow_build=params.engine_build == 'background',
+            report=self._news.report, warn=self._news.warn, cancelled=self._closing.is_set)
         estimator = DepthEstimator.load(
             params.bundle or None, backend=params.backend, cpu_threads=params.cpu_threads,
-            query_stride=params.query_stride or None, seed=params.seed)
+            query_stride=params.query_stride or None, seed=params.seed, engine=engine)
         self._statistics.facts |= {
             'backend': f'{estimator.backend.name} ({estimator.backend.reason})',
             'bundle': f'{estimator.bundle.name} ({estimator.bundle.folder})',
             'query_stride_px': str(estimator.query_stride)}
         return estimator
 
+    def _free(self, estimator: Any) -> None:
+        """Give back what the model holds, in the thread that used it."""
+        estimator.close()
+
     def _answer(self, estimator: Any, msg: Any) -> None:
         """Answer one image, or count why not."""
+        if self.failure is not None:
+            self._statistics.drop('device_failed')
+            return
         try:
             self._answer_or_raise(estimator, msg)
+        except CudaError as error:  # the node goes to ERROR, see DepthNode
+            self._statistics.drop('device_failed')
+            self.tell('device_failed', str(error))
+            self.failure = error
+        except Cancelled:
+            self._statistics.drop('inactive')
         except Rejected as error:
             self._statistics.drop(error.cause)
             if str(error):
@@ -138,10 +163,12 @@ class Answerer:
             self._statistics.drop('internal_error')
             self.tell('internal_error', f'{type(error).__name__}: {error}\n'
                       + traceback.format_exc())
+        finally:
+            self._statistics.busy = ''
 
     def _answer_or_raise(self, estimator: Any, msg: Any) -> None:
         params, topics = self._params(), self._topics
-        start = time.perf_counter()
+        start, self._news.built = time.perf_counter(), False
         wanted = self._outputs.wanted(params)
         self._check_due(msg, wanted, params)
         frame = read_frame(msg, topics.compressed, self.infos, topics.name)
@@ -153,6 +180,8 @@ class Answerer:
                                       num_samples=params.num_samples,
                                       output_scale=params.output_scale)
         estimated = time.perf_counter()
+        if self._news.built:  # it took minutes: whoever acts on depth wants it of now
+            raise Rejected('engine_building', '')
         messages = self._outputs.build(wanted, frame, estimate, topics.rectified, params)
         built = time.perf_counter()
         with self._publishing:
@@ -165,7 +194,7 @@ class Answerer:
         latencies = {stage: 1000 * value for stage, value in seconds.items()}
         latencies |= {f'estimate_{stage}': ms for stage, ms in estimate.timing.items()}
         latencies['outside_networks'] = (
-            latencies['total'] - sum(estimate.timing[stage] for stage in NETWORKS))
+            latencies['total'] - sum(estimate.timing.get(stage, 0.0) for stage in NETWORKS))
         latencies['since_stamp'] = 1000 * self._age(msg)
         self._statistics.facts['num_inference_steps'] = str(steps)
         self._statistics.answer(latencies)

@@ -41,6 +41,7 @@ from grin_ros.outputs import REMAPPING
 from grin_ros.params import declare, FIELDS, params_from, strangers
 
 SUCCESS, FAILURE = TransitionCallbackReturn.SUCCESS, TransitionCallbackReturn.FAILURE
+ERROR = TransitionCallbackReturn.ERROR
 
 
 class DepthNode(LifecycleNode):
@@ -98,9 +99,11 @@ class DepthNode(LifecycleNode):
         return super().on_activate(state)
 
     def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:
-        """Stop to listen; the model stays loaded."""
+        """Stop to listen; the model stays loaded, unless its device failed."""
         self._active = False
         self._listen()
+        if self._answerer is not None and self._answerer.failure is not None:
+            return ERROR
         return super().on_deactivate(state)
 
     def on_cleanup(self, state: LifecycleState) -> TransitionCallbackReturn:
@@ -112,7 +115,9 @@ class DepthNode(LifecycleNode):
         return self.on_cleanup(state)
 
     def on_error(self, state: LifecycleState) -> TransitionCallbackReturn:
-        """Free everything and become unconfigured."""
+        """Free everything and become unconfigured; from there it can be configured again."""
+        self.get_logger().error('everything is released: configure the node again; if that fails '
+                                'with a CUDA error, start its process again')
         return self.on_cleanup(state)
 
     def release(self, timeout: float) -> bool:
@@ -152,6 +157,9 @@ class DepthNode(LifecycleNode):
         """Follow the reliability of the publishers."""
         if self._inputs is not None:
             self._inputs.match()
+        if self._active and self._answerer is not None and self._answerer.failure is not None:
+            # The only way into ERROR that the state machine has from here.
+            self.trigger_deactivate()
 
     def set_parameters_atomically(self, parameter_list: list[Any]) -> SetParametersResult:
         """Refuse a parameter that does not exist by its name, which rclpy's answer leaves out."""

@@ -42,6 +42,7 @@ class Statistics:
         self.received = self.answered = self.lost = 0
         self.dropped: Counter[str] = Counter()
         self.problem, self.problem_time = '', -np.inf
+        self.busy = ''  # what keeps depth from coming and will be over, such as an engine's build
         self._answers: deque[float] = deque(maxlen=WINDOW)
         self._latencies: dict[str, deque[float]] = {}
 
@@ -118,6 +119,8 @@ class Statistics:
         level, message = 'ok', f'{state}, {values["rate_hz"]} Hz'
         if time.monotonic() - self.problem_time < 5.0:
             level, message = 'error', self.problem
+        elif self.busy:
+            level, message = 'warn', f'{state}, {self.busy}'
         elif state != 'active':
             level = 'warn'
         status = msgs.DiagnosticStatus(

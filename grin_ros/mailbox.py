@@ -66,13 +66,15 @@ class Worker:
 
     :param load: called once in the thread; returns the model.
     :param work: called in the thread with the model and each item; must not raise.
+    :param free: called in the thread with the model at the end.
     """
 
-    def __init__(self, load: Callable[[], Any], work: Callable[[Any, Any], None]) -> None:
+    def __init__(self, load: Callable[[], Any], work: Callable[[Any, Any], None],
+                 free: Callable[[Any], None] = lambda model: None) -> None:
         """Start the thread; ``loaded`` tells how the loading went."""
         self.mailbox = Mailbox()
         self.loaded: Future = Future()
-        self._load, self._work = load, work
+        self._load, self._work, self._free = load, work, free
         # A daemon, so that an inference that hangs cannot keep a stopped node alive.
         self._thread = threading.Thread(target=self._run, name='grin_worker', daemon=True)
         self._thread.start()
@@ -86,6 +88,7 @@ class Worker:
         self.loaded.set_result(model)
         while (item := self.mailbox.take()) is not None:
             self._work(model, item)
+        self._free(model)
 
     def stop(self, timeout: float) -> bool:
         """Finish the item in work and end the thread; False when that takes longer [s]."""

@@ -56,6 +56,10 @@ class DepthParams:
     backend: str = _parameter(
         'auto', 'library that runs the model; auto takes the best that works and says which, '
         'a named one never falls back', choices=BACKENDS)
+    engine_build: str = _parameter(
+        'background', 'background: the worker builds a TensorRT engine that is missing; never: '
+        'it must be there', choices=('background', 'never'))
+    device_id: int = _parameter(0, 'CUDA device of TensorRT', low=0, high=63)
     cpu_threads: int = _parameter(
         0, 'threads of the model on the CPU; 0 for all cores', low=0, high=256)
     image_transport: str = _parameter(

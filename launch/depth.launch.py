@@ -46,7 +46,7 @@ ARGUMENTS = [
         'namespace', default_value='grin',
         description='namespace of the node and its topics'),
     DeclareLaunchArgument(
-        'backend', default_value='', choices=['', 'auto', 'onnxruntime', 'torch'],
+        'backend', default_value='', choices=['', 'auto', 'tensorrt', 'onnxruntime', 'torch'],
         description='library that runs the model; empty: as in params_file'),
     DeclareLaunchArgument(
         'rviz', default_value='false', choices=['true', 'false'],

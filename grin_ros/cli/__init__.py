@@ -33,6 +33,8 @@ VERBS = {
     'scenes': 'render training worlds with true depth',
     'train': 'train GRIN on shards',
     'export': 'turn a checkpoint into a bundle',
+    'engine': 'build and list TensorRT engines',
+    'doctor': 'check TensorRT and the GPU of this machine',
 }
 
 

@@ -66,8 +66,8 @@ class NodeProcess:
     """The depth node in a process of its own, with namespace /NAME and log file NAME.log."""
 
     def __init__(self, folder: Path, name: str, profile: bool = True, image: str = IMAGE,
-                 info: str = INFO, **parameters: object) -> None:
-        """Start it; parameters go on the command line as a user would write them."""
+                 info: str = INFO, before: str = '', **parameters: object) -> None:
+        """Start it; parameters go on the command line as users write them, code runs before."""
         arguments = ['--ros-args', '-r', f'__ns:=/{name}', '-r', f'image:={image}',
                      '-r', f'camera_info:={info}']
         for key, value in parameters.items():
@@ -76,14 +76,14 @@ class NodeProcess:
         environment = {key: value for key, value in os.environ.items()
                        if key not in PROFILE_VARIABLES}
         environment['PYTHONPATH'] = os.pathsep.join(
-            [str(ROOT), *filter(None, [os.environ.get('PYTHONPATH')])])
+            [str(ROOT), str(ROOT / 'test'), *filter(None, [os.environ.get('PYTHONPATH')])])
         if profile:
             environment |= dict.fromkeys(PROFILE_VARIABLES, str(PROFILE))
         self.name = name
         self._log = folder / f'{name}.log'
         with open(self._log, 'wb') as log:
             self.process = subprocess.Popen(
-                [sys.executable, '-c', RUN_NODE, *arguments], env=environment, cwd=folder,
+                [sys.executable, '-c', before + RUN_NODE, *arguments], env=environment, cwd=folder,
                 stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT)
 
     @property
