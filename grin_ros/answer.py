@@ -207,8 +207,10 @@ class Answerer:
                 f'cx {k[0, 2]:.1f} cy {k[1, 2]:.1f} px, {camera.model}, from '
                 f'{self.infos.topic}')}
             self._node.get_logger().info(f'camera: {facts["camera"]}')
-            if not camera.is_pinhole:
+            facts['grid'] = self._params().output if not camera.is_pinhole else 'undistorted'
+            if facts['grid'] == 'input':
+                facts['grid'] = 'distorted'
                 self._node.get_logger().warning(
                     'depth lies on the distorted grid of the image: our cloud is right, but '
-                    'depth_image_proc, nvblox and rtabmap need a rectified image')
+                    'depth_image_proc, nvblox and rtabmap need output: rectified')
         self._camera = camera

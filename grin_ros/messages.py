@@ -131,14 +131,21 @@ def image_from_compressed(msg: Any) -> NDArray[np.uint8]:
     if data[:2].tobytes() == b'\xff\xd8' and b'\xff\xd9' not in data[-64:].tobytes():
         raise GrinError(f'the JPEG of {len(data)} bytes is truncated (no end mark): messages '
                         'are cut on the way, or the driver stops early')
+    # compressed_image_transport sends a mosaic as grey and names it before the semicolon.
+    encoding = msg.format.split(';')[0].strip()
+    mosaic = encoding.startswith('bayer_') and encoding in LAYOUTS
+    colour = cv2.IMREAD_GRAYSCALE if mosaic else cv2.IMREAD_COLOR
     try:
-        image = cv2.imdecode(data, cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION)
+        image = cv2.imdecode(data, colour | cv2.IMREAD_IGNORE_ORIENTATION)
     except cv2.error:
         image = None
     if image is None:
         raise GrinError(f'compressed image of format "{msg.format}" ({len(data)} bytes) does '
                         'not decode: publish JPEG or PNG, or set image_transport: raw')
-    return np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2RGB), np.uint8)
+    code = LAYOUTS[encoding][2] if mosaic else cv2.COLOR_BGR2RGB
+    if mosaic and min(image.shape) < 2:
+        raise GrinError(f'{encoding} needs at least 2x2 pixels')
+    return np.asarray(cv2.cvtColor(image, code), np.uint8)
 
 
 def set_data(msg: Any, array: NDArray) -> None:

@@ -44,7 +44,8 @@ PROFILE = ROOT / 'config/fastdds_shm.xml'
 PROFILE_VARIABLES = ('FASTDDS_DEFAULT_PROFILES_FILE', 'FASTRTPS_DEFAULT_PROFILES_FILE')
 IMAGE, INFO = '/camera/image_raw', '/camera/camera_info'
 OUTPUTS = {'depth': Image, 'camera_info': CameraInfo, 'points': PointCloud2, 'sigma': Image,
-           'depth_color': Image}
+           'near': Image, 'clearing_points': PointCloud2, 'depth_color': Image,
+           'rgb/image': Image, 'rgb/camera_info': CameraInfo}
 # The node as its entry point runs it; at the end it says whether torch got in.
 RUN_NODE = """
 import json, sys
