@@ -33,7 +33,7 @@ from grin_ros.intake import Frame
 from grin_ros.messages import camera_info_to_msg, depth_to_msg, image_to_msg
 from grin_ros.params import DepthParams
 from grin_ros.pointcloud import cloud_to_msg, CloudGrid
-from grin_ros.qos import output_qos
+from grin_ros.qos import output_qos, unheard
 from grin_ros.result import Result, Results, same
 
 TOPICS = {'depth': Image, 'camera_info': CameraInfo, 'points': PointCloud2, 'sigma': Image,
@@ -69,6 +69,10 @@ class Outputs:
         """Take every topic back."""
         for publisher in self._publishers.values():
             self._node.destroy_lifecycle_publisher(publisher)
+
+    def unheard(self) -> dict[str, str]:
+        """Return a sentence for each output with subscribers that cannot hear it."""
+        return {name: unheard(self._node, INTERNAL.get(name, name)) for name in TOPICS}
 
     def wanted(self, params: DepthParams) -> set[str]:
         """Return the outputs with subscribers; empty when there is nothing to compute."""
