@@ -35,7 +35,7 @@ export ROS_LOG_DIR := $(CURDIR)/build/ros_log
 
 SCENES := OMP_NUM_THREADS=1 nice -n 19 $(PY) -m grin_ros scenes --workers 1
 
-.PHONY: demo test lint colcon pytest bench worlds train-slice clean help
+.PHONY: demo test lint colcon pytest soak bench worlds train-slice clean help
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
@@ -88,6 +88,9 @@ colcon: $(VENV)/.stamp-test  ## colcon build, then colcon test of the linters an
 pytest: $(VENV)/.stamp-test  ## unit tests and two-process node tests
 	$(PY) -m pytest --ignore test/test_flake8.py --ignore test/test_pep257.py \
 		--ignore test/test_package.py $(PYTEST_ARGS)
+
+soak: $(VENV)/.stamp-test  ## the long tests: fuzz, lifecycle and load
+	$(PY) -m pytest -m soak $(PYTEST_ARGS)
 
 bench: $(VENV)/.stamp-run  ## the node's steady state at its defaults: rate, latency, memory, start
 	$(PY) test/benchmark/bench_node.py --json build/bench_node.json
