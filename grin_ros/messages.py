@@ -80,8 +80,9 @@ def raw_pixels(msg: Any) -> NDArray:
         raise GrinError(f'the image is empty ({width}x{height}): check the camera driver')
     kind, channels, _ = LAYOUTS[encoding]
     dtype = np.dtype(kind)
-    rows = height * 3 // 2 if encoding in ('nv12', 'nv21') else height
-    if (channels == 2 and width % 2) or (rows != height and (width % 2 or height % 2)):
+    planar = encoding in ('nv12', 'nv21')
+    rows = height * 3 // 2 if planar else height
+    if (channels == 2 and width % 2) or (planar and (width % 2 or height % 2)):
         raise GrinError(f'{encoding} needs even sizes, not {width}x{height}: set an even size '
                         'in the camera driver')
     row_bytes = width * channels * dtype.itemsize
@@ -153,7 +154,8 @@ def set_data(msg: Any, array: NDArray) -> None:
     # A fresh message holds an empty array.array: appending in place is the only way that is
     # fast on every distribution (assigning bytes costs 140 ms per VGA image where fields are
     # checked one by one, an ndarray 130 ms everywhere).
-    msg.data.frombytes(np.ascontiguousarray(array).data.cast('B'))
+    if array.size:  # the bytes of nothing cannot be cast
+        msg.data.frombytes(np.ascontiguousarray(array).data.cast('B'))
 
 
 def image_to_msg(array: NDArray, encoding: str, header: Any) -> Any:

@@ -123,6 +123,7 @@ def test_every_encoding_may_have_padded_rows_of_either_byte_order(encoding: str)
     ({'width': 65}, ['65x48']),
     ({'encoding': 'rgba8'}, ['rgba8', '>= 256']),
     ({'encoding': 'yuv422', 'width': 63}, ['yuv422', 'even']),
+    ({'encoding': 'nv12', 'height': 1}, ['nv12', 'even']),
 ])
 def test_wrong_image_is_refused_with_its_facts(changes: dict, words: list[str]) -> None:
     with pytest.raises(GrinError) as error:
