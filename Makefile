@@ -91,7 +91,7 @@ pytest: $(VENV)/.stamp-test  ## unit tests and two-process node tests
 	$(PY) -m pytest --ignore test/test_flake8.py --ignore test/test_pep257.py \
 		--ignore test/test_package.py $(PYTEST_ARGS)
 
-soak: $(VENV)/.stamp-test  ## what takes too long for every change: all builds, bindings of all TensorRT versions
+soak: $(VENV)/.stamp-test  ## the long tests: fuzz, lifecycle, load, engine builds, bindings of all TensorRT versions
 	$(PY) -m pytest -m soak $(PYTEST_ARGS)
 
 bench: $(VENV)/.stamp-run  ## the node's steady state at its defaults: rate, latency, memory, start

@@ -36,6 +36,7 @@ from grin_ros.intake import CameraInfos, Frame, read_frame, Rejected
 from grin_ros.mailbox import Worker
 from grin_ros.outputs import Outputs
 from grin_ros.params import DepthParams
+from grin_ros.watch import Stamps
 
 # Stages of an estimate: what a CPU runs one by one is one of TensorRT's.
 NETWORKS = ('encoder', 'conditioner', 'denoiser', 'networks')
@@ -62,6 +63,7 @@ class Answerer:
         self._open = False
         self._camera: Any = None
         self._next_frame = 0.0
+        self._stamps = Stamps(topics.name)
         self._told: dict[str, float] = {}
         self._outputs = Outputs(node)
         self._closing = threading.Event()
@@ -117,6 +119,20 @@ class Answerer:
             else:
                 logger.warning(text)
 
+    def warn(self, about: str, text: str) -> None:
+        """Note in diagnostics and in the log what is wrong but stops nothing."""
+        self._statistics.warn(about, text)
+        self.tell(about, text, problem=False)
+
+    def unheard(self) -> dict[str, str]:
+        """Return a sentence for each output with subscribers that cannot hear it."""
+        return self._outputs.unheard()
+
+    def rewind(self) -> None:
+        """Forget which calibration had which stamp: time went back."""
+        self.infos.rewind()
+        self._stamps.forget()
+
     def _load(self) -> Any:
         """Load the model."""
         # Here and not above: the import takes as long as the rest of the node together.
@@ -160,6 +176,9 @@ class Answerer:
             self._statistics.drop('not_estimated')
             self.tell('not_estimated', f'{self._topics.name}: {error}')
         except Exception as error:  # the next image may be fine
+            if not self._node.context.ok():  # a signal came while it was published
+                self._statistics.drop('inactive')
+                return
             self._statistics.drop('internal_error')
             self.tell('internal_error', f'{type(error).__name__}: {error}\n'
                       + traceback.format_exc())
@@ -204,6 +223,7 @@ class Answerer:
         if not wanted:
             raise Rejected('not_wanted', '')
         age = self._age(msg)
+        self._check_stamp(msg)
         if 0 < params.max_age < age:
             raise Rejected('too_old', f'images on {self._topics.name} are {age:.2f} s old when '
                            'their turn comes: raise max_age, or set use_sim_time: true when '
@@ -216,10 +236,17 @@ class Answerer:
             period = 1 / params.max_rate
             self._next_frame = max(self._next_frame + period, now + period / 2)
 
+    def _check_stamp(self, msg: Any) -> None:
+        """Say what is wrong with the time of an image; it is answered all the same."""
+        found = self._stamps.check(_nanoseconds(msg), self._node.get_clock().now().nanoseconds)
+        for about, text in found.items():
+            self.warn(about, f'{text} ({self._topics.publishers()})')
+        if 'stamps_go_back' in found:
+            self.infos.rewind()
+
     def _age(self, msg: Any) -> float:
         """Return the seconds since the stamp of a message; 0 for one without."""
-        stamp = msg.header.stamp
-        moment = stamp.sec * 10**9 + stamp.nanosec
+        moment = _nanoseconds(msg)
         return (self._node.get_clock().now().nanoseconds - moment) / 1e9 if moment else 0.0
 
     def _note_camera(self, frame: Frame) -> None:
@@ -236,8 +263,15 @@ class Answerer:
                 f'cx {k[0, 2]:.1f} cy {k[1, 2]:.1f} px, {camera.model}, from '
                 f'{self.infos.topic}')}
             self._node.get_logger().info(f'camera: {facts["camera"]}')
-            if not camera.is_pinhole:
+            facts['grid'] = self._params().output if not camera.is_pinhole else 'undistorted'
+            if facts['grid'] == 'input':
+                facts['grid'] = 'distorted'
                 self._node.get_logger().warning(
                     'depth lies on the distorted grid of the image: our cloud is right, but '
-                    'depth_image_proc, nvblox and rtabmap need a rectified image')
+                    'depth_image_proc, nvblox and rtabmap need output: rectified')
         self._camera = camera
+
+
+def _nanoseconds(msg: Any) -> int:
+    """Return the stamp of a message; 0 for one without."""
+    return int(msg.header.stamp.sec * 10**9 + msg.header.stamp.nanosec)

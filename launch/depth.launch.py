@@ -28,7 +28,8 @@ from launch_ros.parameter_descriptions import ParameterValue
 
 SHARE = get_package_share_directory('grin_ros')
 PROFILE_VARIABLES = ('FASTDDS_DEFAULT_PROFILES_FILE', 'FASTRTPS_DEFAULT_PROFILES_FILE')
-OUTPUTS = ('depth', 'camera_info', 'points', 'sigma', 'depth_color')
+OUTPUTS = ('depth', 'camera_info', 'points', 'sigma', 'near', 'clearing_points', 'depth_color',
+           'rgb/image', 'rgb/camera_info')
 # Left empty these do not touch what params_file says.
 OPTIONAL = {'backend': str, 'use_sim_time': bool, 'autostart': bool}
 

@@ -29,6 +29,7 @@ from grin_ros.errors import GrinError
 VERBS = {
     'predict': 'metric depth of image files',
     'eval': 'score a bundle against ground truth',
+    'costmap': 'print a costmap layer for Nav2 that marks and clears with the clouds',
     'demo': 'run the node between a camera and a recorder',
     'scenes': 'render training worlds with true depth',
     'train': 'train GRIN on shards',
