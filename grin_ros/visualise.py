@@ -75,7 +75,7 @@ def scale_bar(near: float, far: float, height: int, width: int = 64) -> Image:
     for metres in (tick for tick in TICKS if near <= tick <= far):
         row = round(np.log(far / metres) / np.log(far / near) * (height - 1))
         cv2.line(bar, (20, row), (24, row), (255, 255, 255), 1)
-        _text(bar, f'{metres:g} m', (26, min(max(row + 4, 10), height - 2)))
+        put_text(bar, f'{metres:g} m', (26, min(max(row + 4, 10), height - 2)))
     return bar
 
 
@@ -159,7 +159,7 @@ def panel(photo: Image, depth: NDArray, sigma: NDArray | None, points: ArrayLike
     pictures.append(cloud_view(points, colours, size))
     labels.append('points')
     for picture, label in zip(pictures, labels):
-        _text(picture, label, (8, 18))
+        put_text(picture, label, (8, 18))
     return np.hstack(pictures)
 
 
@@ -195,7 +195,7 @@ def _resize(picture: Image, size: tuple[int, int]) -> Image:
     return np.asarray(cv2.resize(picture, size, interpolation=cv2.INTER_NEAREST), np.uint8)
 
 
-def _text(picture: Image, text: str, at: tuple[int, int]) -> None:
+def put_text(picture: Image, text: str, at: tuple[int, int]) -> None:
     """Write white text with a dark shadow, readable on anything."""
     for colour, shift in ((0, 0, 0), 1), ((255, 255, 255), 0):
         cv2.putText(picture, text, (at[0] + shift, at[1] + shift), cv2.FONT_HERSHEY_SIMPLEX, 0.42,

@@ -19,54 +19,89 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Callable
 from pathlib import Path
 
-from grin_ros.cli.options import add_estimator_options, load_estimator, progress, write_json
-from grin_ros.data.npz import NpzFolder
+from grin_ros.breakdown import by_fov, by_range, small_table, table
+from grin_ros.cli.options import (
+    add_dataset_options,
+    add_estimator_options,
+    chosen_protocol,
+    load_estimator,
+    load_samples,
+    write_json,
+)
 from grin_ros.data.sample import Sample
 from grin_ros.errors import GrinError
-from grin_ros.estimator import DepthEstimate
-from grin_ros.evaluate import mean_rows, MIN_DEPTH, score, table
-from grin_ros.metrics import ALIGNMENTS
+from grin_ros.estimator import DepthEstimate, DepthEstimator
+from grin_ros.eval_report import WorstFrames
+from grin_ros.evaluate import Grid, mean_rows, score
+from grin_ros.grid_limit import through_grid
+from grin_ros.metrics import ALIGNMENTS, sigma
 
-DATASETS = {'npz': NpzFolder}
+SIGMA_COLUMNS = (*((name, heading) for name, heading in zip(
+    sigma.NAMES, ('in 1 sigma', 'in 2 sigma', 'AUSE', 'kept 70 %'))), ('abs_rel', 'abs_rel'))
+EDGE_COLUMNS = (('edge_abs_rel', 'edge'), ('flying', 'flying'), ('edge_abs_rel_grid', 'grid'),
+                ('edge_abs_rel_linear', 'linear'), ('edge_ratio', 'edge/grid'))
+RANGE_COLUMNS = (('frames', 'frames'), ('abs_rel', 'abs_rel'), ('delta1', 'delta1'),
+                 ('scale', 'scale'), ('within_1_sigma', 'in 1 sigma'), ('n', 'n'))
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options."""
-    parser.add_argument('--data', type=Path, required=True, metavar='DIR')
-    parser.add_argument('--dataset', choices=sorted(DATASETS), required=True)
+    add_dataset_options(parser)
     parser.add_argument('--align', choices=ALIGNMENTS, default='none',
                         help='take out the scale (median) or scale and shift of inverse depth')
-    parser.add_argument('--min-depth', type=float, default=MIN_DEPTH, metavar='M',
-                        help='nearest truth that is scored (default %(default)s m)')
-    parser.add_argument('--max-depth', type=float, metavar='M',
-                        help='farthest truth that is scored (default 10 m indoors, 80 m driving)')
     parser.add_argument('--no-intrinsics', action='store_true',
                         help='hide the camera from the network')
+    parser.add_argument('--report', type=Path, metavar='PNG',
+                        help='one picture: photo, depth, truth and error, the worst frames first')
+    parser.add_argument('--report-frames', type=int, default=24, metavar='N',
+                        help='frames in the report (default %(default)s)')
     add_estimator_options(parser)
 
 
 def run(options: argparse.Namespace) -> int:
-    """Score every frame, print the rows and their means."""
-    if options.max_depth is not None and options.max_depth <= options.min_depth:
-        raise GrinError('--max-depth must be larger than --min-depth')
-    samples = DATASETS[options.dataset](options.data)
+    """Score every frame, print the rows, their means and breakdowns."""
+    protocol = chosen_protocol(options)
+    samples = load_samples(options)
     estimator = load_estimator(options)
+    worst = WorstFrames(options.report_frames)
 
     def estimate(sample: Sample) -> DepthEstimate:
         camera = None if options.no_intrinsics else sample.camera
         return estimator.estimate(sample.image, camera, options.steps, options.samples)
 
-    rows = score(estimate, progress(samples, 'eval'), options.align, options.min_depth,
-                 options.max_depth)
+    rows = score(estimate, samples, protocol, options.align, grid_of(estimator),
+                 worst.add if options.report else None)
     means = mean_rows(rows)
     if not means:
         raise GrinError(f'no frame in {options.data} has truth between the depth limits')
+    ranges, fovs = by_range(rows), by_fov(rows)
     print(table([*rows, *means]))
-    print(f'{estimator.bundle.name} on {estimator.backend.reason}, align {options.align}')
+    print('\nsigma: share of truth within it, and abs_rel without the 30 % most doubtful')
+    print(small_table(means, SIGMA_COLUMNS, 'frames'))
+    if any(row['edge_abs_rel'] == row['edge_abs_rel'] for row in means):
+        print('\nwithin 4 px of depth edges: abs_rel, flying pixels, and abs_rel of the truth '
+              'asked on the query grid only')
+        print(small_table(means, EDGE_COLUMNS, 'frames'))
+    for name, group in (('true range', ranges), ('field of view', fovs)):
+        print('\n' + small_table(group, RANGE_COLUMNS, name))
+    steps = options.steps or estimator.bundle.default_steps
+    how = (f'{estimator.bundle.name} on {estimator.backend.reason}\n{options.dataset}: steps '
+           f'{steps}, samples {options.samples}, align {options.align}, {protocol}')
+    print('\n' + how)
+    if options.report:
+        worst.write(options.report, how, means)
     write_json(options.json, {
         'bundle': estimator.bundle.name, 'backend': estimator.backend.reason,
-        'align': options.align, 'steps': options.steps or estimator.bundle.default_steps,
-        'samples': options.samples, 'means': means, 'frames': rows})
+        'align': options.align, 'protocol': vars(protocol), 'steps': steps,
+        'samples': options.samples, 'means': means, 'by_range': ranges, 'by_fov': fovs,
+        'frames': rows})
     return 0
+
+
+def grid_of(estimator: DepthEstimator) -> Callable[[Sample], Grid]:
+    """Return what finds the limit of an estimator's query grid."""
+    return lambda sample: through_grid(sample, estimator.bundle.codec, estimator.input_size,
+                                       estimator.query_stride)

@@ -14,21 +14,25 @@
 #
 # SPDX-License-Identifier: Apache-2.0
 
-"""Options that several verbs share: which bundle, which backend, and where figures go."""
+"""Options that several verbs share: which bundle, backend and dataset, where figures go."""
 
 from __future__ import annotations
 
 import argparse
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 import json
 from pathlib import Path
 import sys
 from typing import Any, TypeVar
 
 from grin_ros import backends
+from grin_ros.data.datasets import chosen, DATASETS, open_dataset
+from grin_ros.data.sample import Sample
 from grin_ros.engine.options import EngineOptions
 from grin_ros.errors import GrinError
 from grin_ros.estimator import DepthEstimator
+from grin_ros.protocol import CROPS, Protocol
 
 Item = TypeVar('Item')
 
@@ -69,6 +73,38 @@ def show(text: str) -> None:
 def complain(text: str) -> None:
     """Say what somebody should read."""
     print(text, file=sys.stderr, flush=True)
+
+
+def add_dataset_options(parser: argparse.ArgumentParser) -> None:
+    """Add what load_samples and chosen_protocol read."""
+    parser.add_argument('--data', type=Path, required=True, metavar='DIR')
+    parser.add_argument('--dataset', choices=sorted(DATASETS), required=True)
+    parser.add_argument('--frames', type=int, metavar='N',
+                        help='score N frames, spread evenly (default: all)')
+    parser.add_argument('--crop', choices=CROPS,
+                        help="part of the image that is scored (default: the dataset's)")
+    parser.add_argument('--min-depth', type=float, metavar='M',
+                        help="nearest truth that is scored (default: the dataset's, else 0.2 m)")
+    parser.add_argument('--max-depth', type=float, metavar='M',
+                        help="farthest truth that is scored (default: the dataset's, else 10 m "
+                        'indoors, 80 m driving)')
+    parser.add_argument('--clamp', action=argparse.BooleanOptionalAction, default=None,
+                        help="clip answers to the limits before scoring (default: the dataset's)")
+
+
+def chosen_protocol(options: argparse.Namespace) -> Protocol:
+    """Return the dataset's protocol with what the command line changes."""
+    asked = {name: value for name in ('crop', 'min_depth', 'max_depth', 'clamp')
+             if (value := getattr(options, name)) is not None}
+    return replace(DATASETS[options.dataset].protocol, **asked)
+
+
+def load_samples(options: argparse.Namespace) -> Iterator[Sample]:
+    """Read the frames that add_dataset_options chose, with a progress bar."""
+    if options.frames is not None and options.frames < 1:
+        raise GrinError('--frames must be at least 1')
+    samples = open_dataset(options.dataset, options.data)
+    return (samples[index] for index in progress(chosen(samples, options.frames), options.verb))
 
 
 def progress(items: Iterable[Item], what: str) -> Iterator[Item]:

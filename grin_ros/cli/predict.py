@@ -30,6 +30,7 @@ from grin_ros import visualise
 from grin_ros.camera import Camera
 from grin_ros.camera_info import read_camera_info
 from grin_ros.cli.options import add_estimator_options, load_estimator, progress, write_json
+from grin_ros.data.frames import read_image
 from grin_ros.errors import GrinError
 from grin_ros.estimator import DepthEstimate
 
@@ -80,20 +81,6 @@ def run(options: argparse.Namespace) -> int:
     write_json(options.json, {'bundle': estimator.bundle.name,
                               'backend': estimator.backend.reason, 'images': rows})
     return 0
-
-
-def read_image(path: Path) -> NDArray[np.uint8]:
-    """Read an image file as (H, W, 3) uint8 RGB."""
-    # imread would fail silently and follow EXIF, which the intrinsics know nothing of.
-    try:
-        data = np.frombuffer(path.read_bytes(), np.uint8)
-    except OSError as error:
-        raise GrinError(f'{path} cannot be read: {error.strerror}') from error
-    flags = cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION
-    image = cv2.imdecode(data, flags) if data.size else None
-    if image is None:
-        raise GrinError(f'{path} is no image that OpenCV can decode')
-    return np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2RGB), np.uint8)
 
 
 def chosen_camera(options: argparse.Namespace, width: int, height: int) -> Camera | None:

@@ -18,20 +18,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 import zipfile
 
 import numpy as np
 
 from grin_ros.camera import Camera
+from grin_ros.data.frames import depth_sample, Frames
 from grin_ros.data.sample import Sample
 from grin_ros.errors import GrinError
 
 DRIVING = ('kitti', 'nusc')  # file names that start so are scored up to 80 m
 
 
-class NpzFolder:
+class NpzFolder(Frames[Path]):
     """
     Frames as files NAME.npz with rgb (H, W, 3) uint8, depth (H, W) z [m], K (3, 3), source.
 
@@ -41,22 +41,11 @@ class NpzFolder:
 
     def __init__(self, folder: str | Path) -> None:
         """List the files; each is read when asked for."""
-        self.paths = sorted(Path(folder).expanduser().glob('*.npz'))
-        if not self.paths:
+        paths = sorted(Path(folder).expanduser().glob('*.npz'))
+        if not paths:
             raise GrinError(f'there are no .npz frames in {folder}: give a folder of NAME.npz '
                             'files with rgb, depth and K')
-
-    def __len__(self) -> int:
-        """Return the number of frames."""
-        return len(self.paths)
-
-    def __getitem__(self, index: int) -> Sample:
-        """Read one frame."""
-        return read_npz(self.paths[index])
-
-    def __iter__(self) -> Iterator[Sample]:
-        """Read the frames in turn."""
-        return map(read_npz, self.paths)
+        super().__init__(paths, read_npz)
 
 
 def read_npz(path: Path) -> Sample:
@@ -74,8 +63,5 @@ def read_npz(path: Path) -> Sample:
     if rgb.ndim != 3 or rgb.shape[2] != 3 or rgb.dtype != np.uint8 or z.shape != rgb.shape[:2]:
         raise GrinError(f'{path}: rgb must be (H, W, 3) uint8 and depth (H, W), '
                         f'not {rgb.shape} {rgb.dtype} and {z.shape}')
-    camera = Camera(k, rgb.shape[1], rgb.shape[0])
-    range_m = np.where(z > 0, z, np.float32(np.nan)) / camera.rays()[..., 2]
     kind = 'driving' if path.stem.startswith(DRIVING) else 'indoor'
-    return Sample(rgb, range_m.astype(np.float32), camera,
-                  {'name': path.stem, 'source': source, 'kind': kind})
+    return depth_sample(rgb, z, Camera(k, rgb.shape[1], rgb.shape[0]), path.stem, kind, source)

@@ -45,16 +45,38 @@ def frames(tmp_path: Path) -> Path:
 @pytest.mark.parametrize('align', ['none', 'median', 'scale_shift'])
 def test_frames_and_groups_are_scored(tiny_bundle: Path, frames: Path, tmp_path: Path, align: str,
                                       capsys: pytest.CaptureFixture[str]) -> None:
-    out = tmp_path / 'scores.json'
+    out, report = tmp_path / 'scores.json', tmp_path / 'report.png'
     assert main(['eval', '--data', str(frames), '--dataset', 'npz', '--align', align, '--bundle',
-                 str(tiny_bundle), '--threads', '1', '--json', str(out)]) == 0
+                 str(tiny_bundle), '--threads', '1', '--json', str(out), '--report',
+                 str(report)]) == 0
     scores = json.loads(out.read_text(encoding='utf-8'))
-    assert [row['name'] for row in scores['frames']] == ['desk', 'empty', 'kitti_1']
-    assert scores['frames'][0]['n'] == 60 * 80 and scores['frames'][1]['abs_rel'] is None
+    rows = {row['name']: row for row in scores['frames']}
+    assert set(rows) == {'desk', 'empty', 'kitti_1'} and scores['frames'][-1]['name'] == 'empty'
+    assert scores['frames'][0]['abs_rel'] >= scores['frames'][1]['abs_rel']
+    assert rows['desk']['n'] == 60 * 80 and rows['empty']['abs_rel'] is None
     assert [row['name'] for row in scores['means']] == [
         'mean driving', 'mean indoor', 'mean all']
     assert scores['means'][-1]['frames'] == 2
+    assert [row['name'] for row in scores['by_range']] == ['2-4 m']
+    assert scores['by_fov'][0]['frames'] == 2
+    assert 0 <= scores['means'][-1]['within_1_sigma'] <= 1
+    assert scores['protocol']['crop'] == 'none'
     assert 'mean indoor' in capsys.readouterr().out
+    assert report.read_bytes()[1:4] == b'PNG'
+
+
+def test_the_command_line_changes_the_protocol(tiny_bundle: Path, frames: Path, tmp_path: Path,
+                                               ) -> None:
+    out = tmp_path / 'scores.json'
+    assert main(['eval', '--data', str(frames), '--dataset', 'npz', '--bundle', str(tiny_bundle),
+                 '--threads', '1', '--frames', '1', '--crop', 'garg', '--max-depth', '2.5',
+                 '--json', str(out)]) == 2
+    assert main(['eval', '--data', str(frames), '--dataset', 'npz', '--bundle', str(tiny_bundle),
+                 '--threads', '1', '--frames', '1', '--crop', 'garg', '--clamp',
+                 '--json', str(out)]) == 0
+    scores = json.loads(out.read_text(encoding='utf-8'))
+    assert scores['protocol']['clamp'] and scores['protocol']['crop'] == 'garg'
+    assert len(scores['frames']) == 1 and 0 < scores['frames'][0]['n'] < 60 * 80
 
 
 def test_a_folder_without_frames_is_refused(tiny_bundle: Path, tmp_path: Path,

@@ -73,3 +73,28 @@ def test_a_frame_without_truth_has_no_score() -> None:
 def test_an_unknown_alignment_is_refused() -> None:
     with pytest.raises(GrinError, match='none, median, scale_shift'):
         depth_metrics(np.ones(3), np.ones(3), alignment='scale')
+
+
+def test_answers_are_clamped_after_the_alignment() -> None:
+    truth, pred = np.array([1.0, 2.0, 80.0]), np.array([0.5, 1.0, 400.0])
+    assert depth_metrics(pred, truth, clamp=(1e-3, 80))['abs_rel'] == pytest.approx(1 / 3)
+    aligned = depth_metrics(pred, truth, alignment='median', clamp=(1e-3, 80))
+    assert aligned['abs_rel'] == 0
+
+
+def test_figures_agree_with_scikit_learn() -> None:
+    metrics = pytest.importorskip('sklearn.metrics', reason='scikit-learn is not installed')
+    rng = np.random.default_rng(0)
+    truth = rng.uniform(0.5, 60, 2000)
+    pred = truth * np.exp(0.3 * rng.standard_normal(2000))
+    scores = depth_metrics(pred, truth)
+    assert scores['abs_rel'] == pytest.approx(metrics.mean_absolute_percentage_error(truth, pred))
+    assert scores['rmse'] == pytest.approx(metrics.root_mean_squared_error(truth, pred))
+    logs = np.log(truth), np.log(pred)
+    assert scores['rmse_log'] == pytest.approx(metrics.root_mean_squared_error(*logs))
+    assert scores['log10'] == pytest.approx(
+        metrics.mean_absolute_error(np.log10(truth), np.log10(pred)))
+    assert scores['silog'] == pytest.approx(100 * np.sqrt(
+        metrics.mean_squared_error(*logs) - np.mean(logs[1] - logs[0]) ** 2))
+    assert scores['delta1'] == pytest.approx(metrics.accuracy_score(
+        np.ones(2000), np.maximum(pred / truth, truth / pred) < 1.25))

@@ -14,7 +14,7 @@
 #
 # SPDX-License-Identifier: Apache-2.0
 
-"""Metrics: predicted and true depth in; the usual figures of monocular depth out."""
+"""Depth metrics: predicted and true depth in; the usual figures of monocular depth out."""
 
 from __future__ import annotations
 
@@ -55,8 +55,22 @@ def align(pred: NDArray, target: NDArray, mode: str) -> NDArray[np.float64]:
     return 1 / np.clip(scale / pred + shift, 1 / FAR, 1 / NEAR)
 
 
+def scored_depth(pred: NDArray, target: NDArray, valid: NDArray[np.bool_],
+                 alignment: str = 'none', clamp: tuple[float, float] | None = None,
+                 ) -> NDArray[np.float64]:
+    """
+    Return what the answers at the valid pixels count as, (N,) [m]: finite, aligned, clamped.
+
+    :param clamp: (near, far) [m] that answers are clipped to after the alignment, as published
+        tables do; None clips nothing.
+    """
+    depth = align(finite_depth(pred[valid]), np.asarray(target[valid], np.float64), alignment)
+    return np.clip(depth, *clamp) if clamp else depth
+
+
 def depth_metrics(pred: NDArray, target: NDArray, valid: NDArray[np.bool_] | None = None,
-                  alignment: str = 'none') -> dict[str, float]:
+                  alignment: str = 'none', clamp: tuple[float, float] | None = None,
+                  ) -> dict[str, float]:
     """
     Score depth [m] on every valid pixel of the truth; no answer is left out.
 
@@ -64,15 +78,15 @@ def depth_metrics(pred: NDArray, target: NDArray, valid: NDArray[np.bool_] | Non
     :param target: (...) true depth [m].
     :param valid: (...) True where the truth counts; None where it is finite and positive.
     :param alignment: none, median or scale_shift.
+    :param clamp: as in scored_depth.
     :returns: NAMES, n (valid pixels) and coverage (share of them with a finite answer).
     """
     if valid is None:
         valid = np.isfinite(target) & (target > 0)
     truth = np.asarray(target[valid], np.float64)
-    answer = pred[valid]
     if not truth.size:
         return {**dict.fromkeys(NAMES, float('nan')), 'n': 0, 'coverage': float('nan')}
-    depth = align(finite_depth(answer), truth, alignment)
+    depth = scored_depth(pred, target, valid, alignment, clamp)
     difference = depth - truth
     log_error = np.log(depth / truth)
     ratio = np.maximum(depth / truth, truth / depth)
@@ -87,5 +101,5 @@ def depth_metrics(pred: NDArray, target: NDArray, valid: NDArray[np.bool_] | Non
         'delta2': float(np.mean(ratio < 1.25 ** 2)),
         'delta3': float(np.mean(ratio < 1.25 ** 3)),
         'n': int(truth.size),
-        'coverage': float(np.mean(np.isfinite(answer))),
+        'coverage': float(np.mean(np.isfinite(pred[valid]))),
     }

@@ -1,0 +1,97 @@
+# Copyright 2026 The grin_ros Authors
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+#
+# SPDX-License-Identifier: Apache-2.0
+
+"""A plain folder: images, depth and a camera file in; Samples out."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from grin_ros.camera import Camera
+from grin_ros.camera_info import read_camera_info
+from grin_ros.data.frames import depth_sample, Frames, IMAGES, need_frames, read_depth, read_image
+from grin_ros.data.sample import Sample
+from grin_ros.errors import GrinError
+
+LAYOUT = ('NAME.png (or .jpg) with NAME_depth.png (16 bit, millimetres) or NAME_depth.npy '
+          '(metres) beside it, or image/NAME.png with depth/NAME.png, and camera.yaml (or .json) '
+          'or one NAME.yaml per image')
+IMAGE_FOLDERS = ('image', 'images', 'rgb', 'color')
+CAMERA_SUFFIXES = ('.yaml', '.yml', '.json')
+
+
+def open_folder(folder: Path) -> Frames:
+    """
+    List the images that have depth.
+
+    A camera file is the YAML of camera_calibration, a printed camera_info, or plain fx, fy, cx,
+    cy, width, height. It may say depth_scale (what 1 m is in the PNG, 1000) and kind (indoor).
+    """
+    pairs = []
+    for image in sorted(path for path in folder.iterdir() if path.suffix.lower() in IMAGES):
+        pairs += _with_depth(image, image.with_name(f'{image.stem}_depth'))
+    for name in IMAGE_FOLDERS:
+        for image in sorted((folder / name).glob('*')):
+            if image.suffix.lower() in IMAGES:
+                pairs += _with_depth(image, folder / 'depth' / image.stem)
+    common = camera_file(folder, 'camera')
+
+    def read(pair: tuple[Path, Path]) -> Sample:
+        image, depth = pair
+        found = camera_file(image.parent, image.stem) or common
+        if found is None:
+            raise GrinError(f'{image} has no camera: put camera.yaml or {image.stem}.yaml into '
+                            f'{folder}')
+        camera, facts = found
+        scale = float(facts.get('depth_scale', 1000.0))
+        return depth_sample(read_image(image), read_depth(depth, scale), camera, image.stem,
+                            str(facts.get('kind', 'indoor')), folder.name)
+
+    return Frames(need_frames(pairs, folder, LAYOUT), read)
+
+
+def _with_depth(image: Path, depth: Path) -> list[tuple[Path, Path]]:
+    for suffix in ('.png', '.npy'):
+        path = depth.with_name(depth.name + suffix)
+        if path.is_file():
+            return [(image, path)]
+    return []
+
+
+def camera_file(folder: Path, stem: str) -> tuple[Camera, dict[str, Any]] | None:
+    """Return the camera of a folder's STEM.yaml or .json and what else it says; None if none."""
+    for suffix in CAMERA_SUFFIXES:
+        path = folder / f'{stem}{suffix}'
+        if path.is_file():
+            return _read_camera(path)
+    return None
+
+
+def _read_camera(path: Path) -> tuple[Camera, dict[str, Any]]:
+    import yaml  # which reads JSON too
+    try:
+        facts = yaml.safe_load(path.read_text('utf-8'))
+    except (OSError, yaml.YAMLError) as error:
+        raise GrinError(f'{path} is no YAML: {error}') from error
+    if not isinstance(facts, dict) or 'fx' not in facts:
+        return read_camera_info(path), facts if isinstance(facts, dict) else {}
+    try:
+        fx, fy, cx, cy = (float(facts[key]) for key in ('fx', 'fy', 'cx', 'cy'))
+        camera = Camera.pinhole(fx, fy, cx, cy, int(facts['width']), int(facts['height']))
+    except (KeyError, TypeError, ValueError) as error:
+        raise GrinError(f'{path} needs fx, fy, cx, cy, width and height: {error!r}') from error
+    return camera, facts

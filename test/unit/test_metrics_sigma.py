@@ -1,0 +1,81 @@
+# Copyright 2026 The grin_ros Authors
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+#
+# SPDX-License-Identifier: Apache-2.0
+
+"""Sigma metrics: coverage of known distributions, and AUSE by a second formula."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from grin_ros.metrics.sigma import ause, risk_curve, sigma_metrics
+
+RNG = np.random.default_rng(0)
+TRUTH = RNG.uniform(1, 10, 20_000)
+
+
+def test_a_true_sigma_covers_what_a_normal_distribution_does() -> None:
+    relative = RNG.uniform(0.01, 0.1, TRUTH.size)
+    depth = TRUTH / (1 + relative * RNG.standard_normal(TRUTH.size))
+    figures = sigma_metrics(depth, TRUTH, relative)
+    assert figures['within_1_sigma'] == pytest.approx(0.683, abs=0.01)
+    assert figures['within_2_sigma'] == pytest.approx(0.954, abs=0.01)
+    assert figures['abs_rel_kept_70'] < 0.8 * np.mean(np.abs(depth - TRUTH) / TRUTH)
+
+
+def test_an_answer_that_is_none_is_never_within_sigma() -> None:
+    one = np.ones(4)
+    figures = sigma_metrics(one, one, np.array([1, 1, np.nan, np.inf]),
+                            np.array([True, False, True, True]))
+    assert figures['within_1_sigma'] == 0.25
+
+
+def test_the_most_doubtful_pixels_go_first() -> None:
+    truth = np.ones(10)
+    depth = 1 + np.arange(10) / 10
+    assert sigma_metrics(depth, truth, depth)['abs_rel_kept_70'] == pytest.approx(0.3)
+    assert sigma_metrics(depth, truth, -depth)['abs_rel_kept_70'] == pytest.approx(0.6)
+    unknown = np.where(depth > 1.65, np.nan, 0.1)
+    assert sigma_metrics(depth, truth, unknown)['abs_rel_kept_70'] == pytest.approx(0.3)
+
+
+def test_ause_is_zero_for_the_oracle_and_largest_for_its_reverse() -> None:
+    error = RNG.exponential(0.1, 500)
+    assert ause(error, error) == 0
+    shuffled = ause(error, RNG.permutation(error))
+    assert 0 < shuffled < ause(error, -error)
+
+
+def test_ause_agrees_with_dropping_pixels_in_a_hundred_bins() -> None:
+    error = RNG.exponential(0.1, TRUTH.size)
+    doubt = error * np.exp(0.7 * RNG.standard_normal(error.size))
+
+    def remaining(key: np.ndarray, dropped: float) -> float:
+        kept = key <= np.quantile(key, 1 - dropped)
+        return float(error[kept].mean())
+
+    drops = (np.arange(100) + 0.5) / 100
+    area = np.mean([remaining(doubt, drop) - remaining(error, drop) for drop in drops])
+    assert ause(error, doubt) == pytest.approx(area, rel=0.02)
+
+
+def test_the_risk_of_all_pixels_is_their_mean() -> None:
+    error = RNG.random(50)
+    assert risk_curve(error, RNG.random(50))[-1] == pytest.approx(error.mean())
+
+
+def test_no_pixels_no_figures() -> None:
+    assert np.isnan(list(sigma_metrics(np.zeros(0), np.zeros(0), np.zeros(0)).values())).all()
