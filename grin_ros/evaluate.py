@@ -46,7 +46,7 @@ class Scored:
     """
     One frame and what became of it.
 
-    :param row: its figures: name, kind, fov_deg, n, MEANS, edge_ratio, by_range, total_ms.
+    :param row: its figures: name, kind, fov_deg, n, MEANS, ratios(), by_range, total_ms.
     :param answer: (H, W) z [m] as it came.
     :param depth: (H, W) z [m] as it was scored; NaN where it was not.
     :param truth: (H, W) true z [m].
@@ -120,8 +120,8 @@ def score_frame(sample: Sample, result: DepthEstimate, name: str, protocol: Prot
 def _edge_metrics(sample: Sample, result: DepthEstimate, depth: NDArray, truth: NDArray,
                   valid: NDArray[np.bool_], protocol: Protocol,
                   grid: Callable[[Sample], Grid] | None) -> Row:
-    """Return EDGE_NAMES and edge_ratio; NaN where the truth is no judge of edges."""
-    row: Row = dict.fromkeys((*EDGE_NAMES, 'edge_ratio'), float('nan'))
+    """Return EDGE_NAMES and ratios(); NaN where the truth is no judge of edges."""
+    row: Row = dict.fromkeys((*EDGE_NAMES, 'edge_ratio', 'upsample_ratio'), float('nan'))
     if not protocol.edges or np.mean(~np.isnan(truth)) < DENSE:
         return row
     near = edges.near_edges(truth) & valid
@@ -132,16 +132,21 @@ def _edge_metrics(sample: Sample, result: DepthEstimate, depth: NDArray, truth: 
     if grid is not None:
         row['edge_abs_rel_grid'], row['edge_abs_rel_linear'] = (
             _abs_rel(scored_depth(limit, truth, near), truth[near]) for limit in grid(sample))
-    return row | {'edge_ratio': edge_ratio(row)}
+    return row | ratios(row)
 
 
 def _abs_rel(depth: NDArray, truth: NDArray, mask: Any = ...) -> float:
     return float(np.mean(np.abs(depth[mask] - truth[mask]) / truth[mask]))
 
 
-def edge_ratio(row: Row) -> float:
-    """Return the error near edges over that of a perfect network asked on the query grid."""
-    return float(row['edge_abs_rel'] / max(row['edge_abs_rel_grid'], 1e-6))
+def ratios(row: Row) -> Row:
+    """
+    Return what errors near edges are beside those of a perfect network on the query grid.
+
+    :returns: edge_ratio, of the answer; upsample_ratio, of our interpolation over a linear one.
+    """
+    grid, linear = (max(row[f'edge_abs_rel_{name}'], 1e-6) for name in ('grid', 'linear'))
+    return {'edge_ratio': row['edge_abs_rel'] / grid, 'upsample_ratio': grid / linear}
 
 
 def true_depth(sample: Sample) -> NDArray[np.float32]:
@@ -155,8 +160,8 @@ def mean_row(name: str, kind: str, rows: list[Row]) -> Row:
     for figure in MEANS:
         known = [each[figure] for each in rows if not np.isnan(each[figure])]
         row[figure] = float(np.mean(known)) if known else float('nan')
-    return row | {'edge_ratio': edge_ratio(row), 'n': sum(each['n'] for each in rows),
-                  'total_ms': float(np.median([each['total_ms'] for each in rows]))}
+    return {**row, **ratios(row), 'n': sum(each['n'] for each in rows),
+            'total_ms': float(np.median([each['total_ms'] for each in rows]))}
 
 
 def mean_rows(rows: Iterable[Row]) -> list[Row]:

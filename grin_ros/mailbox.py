@@ -20,6 +20,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import Future
+import ctypes
 import threading
 from typing import Any
 
@@ -85,7 +86,7 @@ class Worker:
         except BaseException as error:  # handed to the thread that waits for it
             self.loaded.set_exception(error)
             return
-        self.loaded.set_result(model)
+        self.loaded.set_result(None)  # not the model: it ends with the thread
         while (item := self.mailbox.take()) is not None:
             self._work(model, item)
         self._free(model)
@@ -94,4 +95,9 @@ class Worker:
         """Finish the item in work and end the thread; False when that takes longer [s]."""
         self.mailbox.close()
         self._thread.join(timeout)
-        return not self._thread.is_alive()
+        if self._thread.is_alive():
+            return False
+        # glibc keeps what an ended thread has freed; each next one would start beside it.
+        if trim := getattr(ctypes.CDLL(None), 'malloc_trim', None):
+            trim(0)
+        return True

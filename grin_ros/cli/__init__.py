@@ -30,6 +30,7 @@ VERBS = {
     'predict': 'metric depth of image files',
     'eval': 'score a bundle against ground truth',
     'costmap': 'print a costmap layer for Nav2 that marks and clears with the clouds',
+    'ablate': 'measure what steps and draws buy',
     'demo': 'run the node between a camera and a recorder',
     'scenes': 'render training worlds with true depth',
     'train': 'train GRIN on shards',

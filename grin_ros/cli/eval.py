@@ -37,12 +37,14 @@ from grin_ros.estimator import DepthEstimate, DepthEstimator
 from grin_ros.eval_report import WorstFrames
 from grin_ros.evaluate import Grid, mean_rows, score
 from grin_ros.grid_limit import through_grid
-from grin_ros.metrics import ALIGNMENTS, sigma
+from grin_ros.metrics import ALIGNMENTS
 
-SIGMA_COLUMNS = (*((name, heading) for name, heading in zip(
-    sigma.NAMES, ('in 1 sigma', 'in 2 sigma', 'AUSE', 'kept 70 %'))), ('abs_rel', 'abs_rel'))
+SIGMA_COLUMNS = (('within_1_sigma', 'in 1 sigma'), ('within_2_sigma', 'in 2 sigma'),
+                 ('ause', 'AUSE'), ('abs_rel', 'abs_rel'), ('abs_rel_kept_70', 'sigma/depth'),
+                 ('abs_rel_kept_70_m', 'sigma [m]'))
 EDGE_COLUMNS = (('edge_abs_rel', 'edge'), ('flying', 'flying'), ('edge_abs_rel_grid', 'grid'),
-                ('edge_abs_rel_linear', 'linear'), ('edge_ratio', 'edge/grid'))
+                ('edge_abs_rel_linear', 'linear'), ('edge_ratio', 'edge/grid'),
+                ('upsample_ratio', 'grid/linear'))
 RANGE_COLUMNS = (('frames', 'frames'), ('abs_rel', 'abs_rel'), ('delta1', 'delta1'),
                  ('scale', 'scale'), ('within_1_sigma', 'in 1 sigma'), ('n', 'n'))
 
@@ -79,7 +81,7 @@ def run(options: argparse.Namespace) -> int:
         raise GrinError(f'no frame in {options.data} has truth between the depth limits')
     ranges, fovs = by_range(rows), by_fov(rows)
     print(table([*rows, *means]))
-    print('\nsigma: share of truth within it, and abs_rel without the 30 % most doubtful')
+    print('\nsigma: share of truth within it, and abs_rel without the 30 % of largest sigma')
     print(small_table(means, SIGMA_COLUMNS, 'frames'))
     if any(row['edge_abs_rel'] == row['edge_abs_rel'] for row in means):
         print('\nwithin 4 px of depth edges: abs_rel, flying pixels, and abs_rel of the truth '

@@ -37,15 +37,16 @@ from grin_ros.protocol import CROPS, Protocol
 Item = TypeVar('Item')
 
 
-def add_estimator_options(parser: argparse.ArgumentParser) -> None:
-    """Add what load_estimator reads."""
+def add_estimator_options(parser: argparse.ArgumentParser, steps: bool = True) -> None:
+    """Add what load_estimator reads; steps adds how often the network runs, too."""
     parser.add_argument('--bundle', metavar='DIR', help='default: the shipped one')
     parser.add_argument('--backend', choices=backends.NAMES, default='auto')
     parser.add_argument('--threads', type=int, default=0, metavar='N', help='0: all cores')
-    parser.add_argument('--steps', type=int, metavar='N',
-                        help="denoising steps, 1 to 16 (default: the bundle's)")
-    parser.add_argument('--samples', type=int, default=1, metavar='K',
-                        help='draws; depth is their median (default 1)')
+    if steps:
+        parser.add_argument('--steps', type=int, metavar='N',
+                            help="denoising steps, 1 to 16 (default: the bundle's)")
+        parser.add_argument('--samples', type=int, default=1, metavar='K',
+                            help='draws; depth is their median (default 1)')
     parser.add_argument('--stride', type=int, choices=(1, 2, 4, 8), metavar='S',
                         help="asked pixels: every S-th of the network's input, 1, 2, 4 or 8")
     parser.add_argument('--input-size', type=int, nargs=2, metavar=('W', 'H'),

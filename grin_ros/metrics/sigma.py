@@ -21,7 +21,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-NAMES = ('within_1_sigma', 'within_2_sigma', 'ause', 'abs_rel_kept_70')
+NAMES = ('within_1_sigma', 'within_2_sigma', 'ause', 'abs_rel_kept_70', 'abs_rel_kept_70_m')
 KEPT = 0.7  # share of pixels that stay when the most doubtful ones are dropped
 
 
@@ -35,7 +35,8 @@ def sigma_metrics(depth: NDArray, truth: NDArray, relative_sigma: NDArray,
     :param relative_sigma: (N,) sigma as a share of depth; NaN is the most doubtful.
     :param answered: (N,) False where the node would say NaN or Inf: never within sigma.
     :returns: within_1_sigma, within_2_sigma: share of pixels whose truth lies so near; ause;
-        abs_rel_kept_70: abs_rel without the 30 % of pixels of largest relative sigma.
+        abs_rel_kept_70: abs_rel without the 30 % of pixels of largest relative sigma;
+        abs_rel_kept_70_m: without those of largest sigma in metres, most of them far away.
     """
     if not truth.size:
         return dict.fromkeys(NAMES, float('nan'))
@@ -44,10 +45,11 @@ def sigma_metrics(depth: NDArray, truth: NDArray, relative_sigma: NDArray,
     covered = np.isfinite(sigma) if answered is None else np.isfinite(sigma) & answered
     with np.errstate(invalid='ignore'):
         one, two = ((error <= k * sigma * depth) & covered for k in (1, 2))
-    risk = risk_curve(error / truth, sigma)
+    kept = max(1, round(KEPT * error.size)) - 1
     return {'within_1_sigma': float(np.mean(one)), 'within_2_sigma': float(np.mean(two)),
             'ause': ause(error / truth, sigma),
-            'abs_rel_kept_70': float(risk[max(1, round(KEPT * len(risk))) - 1])}
+            'abs_rel_kept_70': float(risk_curve(error / truth, sigma)[kept]),
+            'abs_rel_kept_70_m': float(risk_curve(error / truth, sigma * depth)[kept])}
 
 
 def risk_curve(error: NDArray, doubt: NDArray) -> NDArray[np.float64]:

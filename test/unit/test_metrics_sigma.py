@@ -52,6 +52,14 @@ def test_the_most_doubtful_pixels_go_first() -> None:
     assert sigma_metrics(depth, truth, unknown)['abs_rel_kept_70'] == pytest.approx(0.3)
 
 
+def test_sigma_in_metres_drops_what_is_far() -> None:
+    truth = np.arange(1.0, 11)
+    depth = truth * np.where(truth > 7, 2, 1.1)
+    figures = sigma_metrics(depth, truth, np.where(truth > 7, 0.1, 0.11))
+    assert figures['abs_rel_kept_70_m'] == pytest.approx(0.1)
+    assert figures['abs_rel_kept_70'] > 0.4
+
+
 def test_ause_is_zero_for_the_oracle_and_largest_for_its_reverse() -> None:
     error = RNG.exponential(0.1, 500)
     assert ause(error, error) == 0
