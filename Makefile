@@ -33,9 +33,11 @@ export ROS_AUTOMATIC_DISCOVERY_RANGE := LOCALHOST
 export ROS_DOMAIN_ID := $(shell echo $$(( ($$$$ + $$(date +%s)) % 100 + 1 )))
 export ROS_LOG_DIR := $(CURDIR)/build/ros_log
 
-SCENES := OMP_NUM_THREADS=1 nice -n 19 $(PY) -m grin_ros scenes --workers 1
+SCENES := OMP_NUM_THREADS=1 nice -n 19 $(PY) -m grin_ros scenes --workers 1 --size 320x240
+# Memory that is kept, not given back after each tensor: a seventh of a training step on a CPU.
+KEEP_MEMORY := MALLOC_MMAP_MAX_=0 MALLOC_TRIM_THRESHOLD_=100000000000 MALLOC_TOP_PAD_=268435456
 
-.PHONY: demo test lint colcon pytest bench worlds train-slice clean help
+.PHONY: demo test lint colcon pytest soak bench worlds train-slice clean help
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
@@ -89,16 +91,19 @@ pytest: $(VENV)/.stamp-test  ## unit tests and two-process node tests
 	$(PY) -m pytest --ignore test/test_flake8.py --ignore test/test_pep257.py \
 		--ignore test/test_package.py $(PYTEST_ARGS)
 
+soak: $(VENV)/.stamp-test  ## the long tests: fuzz, lifecycle, load, engine builds, bindings of all TensorRT versions
+	$(PY) -m pytest -m soak $(PYTEST_ARGS)
+
 bench: $(VENV)/.stamp-run  ## the node's steady state at its defaults: rate, latency, memory, start
 	$(PY) test/benchmark/bench_node.py --json build/bench_node.json
 
 worlds: $(VENV)/.stamp-test  ## render the worlds train-slice learns from: one core, lowest priority, resumable
-	$(SCENES) --out $(WORK)/val --frames 600 --seed 9000000 --size 160x120
-	$(SCENES) --out $(WORK)/train --frames 10000 --seed 1000 --size 160x120
-	$(SCENES) --out $(WORK)/train_large --frames 10000 --seed 2000000 --size 320x240
+	$(SCENES) --out $(WORK)/val --frames 240 --seed 9600000
+	$(SCENES) --out $(WORK)/train --frames 10000 --seed 2000000
+	$(SCENES) --out $(WORK)/train_indoors --frames 9600 --seed 4000000 --kinds room corridor table
 
 train-slice: $(VENV)/.stamp-test  ## go on training, from the last checkpoint or the shipped bundle
-	nice -n 19 $(PY) -m grin_ros train --config config/train/slice.yaml $(TRAIN_ARGS)
+	$(KEEP_MEMORY) nice -n 19 $(PY) -m grin_ros train --config config/train/slice.yaml $(TRAIN_ARGS)
 
 clean:  ## remove what the targets above made
 	rm -rf build demo $(VENV)

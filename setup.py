@@ -37,8 +37,12 @@ ROS = [
     'ros-std-msgs',
     'ros-std-srvs',
 ]
-# A Jetson brings TensorRT and pycuda with JetPack; PyPI's are for desktops.
+# A Jetson brings TensorRT with JetPack; PyPI's is for desktops. The graphs of engines are made
+# with onnx, and measured against ONNX Runtime. cuda-python, which adds CUDA graphs, has a version
+# per CUDA: the user chooses it.
 TENSORRT = [
+    'onnx',
+    'onnxruntime',
     'pycuda; platform_machine == "x86_64"',
     'tensorrt>=10.3; platform_machine == "x86_64"',
 ]
@@ -83,6 +87,8 @@ TEST = [
     'ros-ament-lint',
     'ros-ament-pep257',
     'ruff',
+    # Compiles our graphs without a GPU: 95 MB, and the only TensorRT that does.
+    'tensorrt-rtx; platform_machine == "x86_64"',
 ]
 
 

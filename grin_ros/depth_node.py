@@ -39,8 +39,10 @@ from grin_ros.errors import GrinError
 from grin_ros.inputs import Inputs, InputTopics
 from grin_ros.outputs import REMAPPING
 from grin_ros.params import declare, FIELDS, params_from, strangers
+from grin_ros.watchdog import Watchdog
 
 SUCCESS, FAILURE = TransitionCallbackReturn.SUCCESS, TransitionCallbackReturn.FAILURE
+ERROR = TransitionCallbackReturn.ERROR
 
 
 class DepthNode(LifecycleNode):
@@ -55,6 +57,7 @@ class DepthNode(LifecycleNode):
         self._topics: InputTopics | None = None
         self._answerer: Answerer | None = None
         self._inputs: Inputs | None = None
+        self._watchdog: Watchdog | None = None
         self._active = False
         self._enabled = True
         self._diagnostics = self.create_publisher(DiagnosticArray, '/diagnostics', 10)
@@ -84,6 +87,7 @@ class DepthNode(LifecycleNode):
         if (problem := self._answerer.loaded.exception()) is not None:
             self.release(timeout=1.0)
             return self._refuse(problem)
+        self._watchdog = Watchdog(self, self._topics, self._answerer, self._statistics)
         self._statistics.facts['image_is'] = self._topics.rule
         self._statistics.recover()
         facts = self._statistics.facts
@@ -98,9 +102,11 @@ class DepthNode(LifecycleNode):
         return super().on_activate(state)
 
     def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:
-        """Stop to listen; the model stays loaded."""
+        """Stop to listen; the model stays loaded, unless its device failed."""
         self._active = False
         self._listen()
+        if self._answerer is not None and self._answerer.failure is not None:
+            return ERROR
         return super().on_deactivate(state)
 
     def on_cleanup(self, state: LifecycleState) -> TransitionCallbackReturn:
@@ -112,13 +118,18 @@ class DepthNode(LifecycleNode):
         return self.on_cleanup(state)
 
     def on_error(self, state: LifecycleState) -> TransitionCallbackReturn:
-        """Free everything and become unconfigured."""
+        """Free everything and become unconfigured; from there it can be configured again."""
+        self.get_logger().error('everything is released: configure the node again; if that fails '
+                                'with a CUDA error, start its process again')
         return self.on_cleanup(state)
 
     def release(self, timeout: float) -> bool:
         """Stop listening, end the worker and its model; False when it still runs then [s]."""
         self._active = False
         self._listen()
+        if self._watchdog is not None:
+            self._watchdog.close()
+            self._watchdog = None
         released = self._answerer is None or self._answerer.close(timeout)
         if released:
             self._answerer = None
@@ -137,12 +148,12 @@ class DepthNode(LifecycleNode):
     def _listen(self) -> None:
         """Subscribe when active and enabled, else unsubscribe and let nothing more out."""
         answerer = self._answerer
-        if answerer is None or self._topics is None:
+        if answerer is None or self._topics is None or self._watchdog is None:
             return
         if self._active and self._enabled and self._inputs is None:
             answerer.open()
             self._inputs = Inputs(self, self._topics, answerer.infos, answerer.put,
-                                  self._statistics.lose)
+                                  self._watchdog.lost)
         elif not (self._active and self._enabled) and self._inputs is not None:
             self._inputs.close()
             self._inputs = None
@@ -152,6 +163,9 @@ class DepthNode(LifecycleNode):
         """Follow the reliability of the publishers."""
         if self._inputs is not None:
             self._inputs.match()
+        if self._active and self._answerer is not None and self._answerer.failure is not None:
+            # The only way into ERROR that the state machine has from here.
+            self.trigger_deactivate()
 
     def set_parameters_atomically(self, parameter_list: list[Any]) -> SetParametersResult:
         """Refuse a parameter that does not exist by its name, which rclpy's answer leaves out."""
@@ -192,9 +206,8 @@ class DepthNode(LifecycleNode):
 
     def _each_second(self) -> None:
         """Publish diagnostics, and break the silence."""
-        if self._inputs is not None and self._answerer is not None:
-            if sentence := self._inputs.silence():
-                self._answerer.tell('silence', sentence)
+        if self._inputs is not None and self._watchdog is not None:
+            self._watchdog.look(self._inputs)
         state = self._state_machine.current_state[1]
         if state == 'active' and not self._enabled:
             state = 'disabled'

@@ -28,6 +28,7 @@ import numpy as np
 
 from grin_ros.errors import require
 
+FRESH = 5.0  # [s] that a problem shows in the level
 WINDOW = 200  # frames that latencies and rate look back on
 LEVELS = {'ok': b'\x00', 'warn': b'\x01', 'error': b'\x02'}
 
@@ -42,6 +43,8 @@ class Statistics:
         self.received = self.answered = self.lost = 0
         self.dropped: Counter[str] = Counter()
         self.problem, self.problem_time = '', -np.inf
+        self.busy = ''  # what keeps depth from coming and will be over, such as an engine's build
+        self._warnings: dict[str, tuple[str, float]] = {}
         self._answers: deque[float] = deque(maxlen=WINDOW)
         self._latencies: dict[str, deque[float]] = {}
 
@@ -49,6 +52,7 @@ class Statistics:
         """Forget latencies and the last problem; the counters go on counting."""
         with self._lock:
             self.problem, self.problem_time = '', -np.inf
+            self._warnings.clear()
             self._latencies.clear()
 
     def receive(self) -> None:
@@ -79,10 +83,27 @@ class Statistics:
         with self._lock:
             self.problem, self.problem_time = problem, time.monotonic()
 
+    def warn(self, about: str, text: str) -> None:
+        """Note what is wrong but stops nothing; it shows for some seconds."""
+        with self._lock:
+            self._warnings[about] = text, time.monotonic()
+
+    def warnings(self) -> dict[str, str]:
+        """Return what is wrong now, the newest last."""
+        with self._lock:
+            recent = [(moment, about, text) for about, (text, moment) in self._warnings.items()
+                      if time.monotonic() - moment < FRESH]
+        return {f'warning_{about}': text for _, about, text in sorted(recent)}
+
     def recover(self) -> None:
         """Note that the last problem is over; it stays readable."""
         with self._lock:
             self.problem_time = -np.inf
+
+    def pace(self) -> tuple[int, int, int]:
+        """Return how many images were received, answered, and overtaken by newer ones."""
+        with self._lock:
+            return self.received, self.answered, self.dropped['newer_frame']
 
     def values(self) -> dict[str, str]:
         """Return everything as text, for /diagnostics."""
@@ -114,10 +135,15 @@ class Statistics:
         :param stamp: builtin_interfaces/Time of now.
         """
         msgs = require('diagnostic_msgs.msg', 'ros')
-        values = self.values() | {'state': state}
+        warnings = self.warnings()
+        values = self.values() | {'state': state} | warnings
         level, message = 'ok', f'{state}, {values["rate_hz"]} Hz'
-        if time.monotonic() - self.problem_time < 5.0:
+        if time.monotonic() - self.problem_time < FRESH:
             level, message = 'error', self.problem
+        elif self.busy:
+            level, message = 'warn', f'{state}, {self.busy}'
+        elif warnings:
+            level, message = 'warn', list(warnings.values())[-1]
         elif state != 'active':
             level = 'warn'
         status = msgs.DiagnosticStatus(

@@ -29,11 +29,12 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from grin_ros import backends
-from grin_ros.backends import Backend
+from grin_ros.backends import Backend, Query
 from grin_ros.bundle import Bundle, load_bundle
 from grin_ros.camera import Camera
 from grin_ros.decode import Decoder
 from grin_ros.depth_codec import X_SCALE
+from grin_ros.engine.options import EngineOptions
 from grin_ros.errors import GrinError
 from grin_ros.preprocess import has_ray, View
 from grin_ros.prompts import Prompts
@@ -99,19 +100,25 @@ class DepthEstimator:
     @classmethod
     def load(cls, bundle: str | os.PathLike[str] | None = None, backend: str = 'auto', *,
              cpu_threads: int = 0, query_stride: int | None = None,
-             input_size: tuple[int, int] | None = None, seed: int = 0) -> DepthEstimator:
+             input_size: tuple[int, int] | None = None, seed: int = 0,
+             engine: EngineOptions | None = None) -> DepthEstimator:
         """
         Load a bundle onto a backend.
 
         :param bundle: folder or name of a bundle; None for the shipped one.
-        :param backend: auto, onnxruntime or torch; a named one never falls back.
+        :param backend: auto, tensorrt, onnxruntime or torch; a named one never falls back.
         :param cpu_threads: threads of CPU backends; 0 for all cores.
         :param query_stride: None for the bundle's.
         :param input_size: None for the bundle's.
+        :param engine: choices of backend tensorrt.
         """
         loaded = load_bundle(bundle)
-        return cls(loaded, backends.load(loaded, backend, cpu_threads=cpu_threads),
+        return cls(loaded, backends.load(loaded, backend, cpu_threads=cpu_threads, engine=engine),
                    query_stride or loaded.query_stride, input_size or loaded.input_size, seed)
+
+    def close(self) -> None:
+        """Free what the backend holds."""
+        self.backend.close()
 
     def estimate(self, image: NDArray[np.uint8], camera: Camera | None = None,
                  num_inference_steps: int | None = None, num_samples: int = 1,
@@ -147,22 +154,9 @@ class DepthEstimator:
         small = view.image(image)
         clock.lap('preprocess')
 
-        local_2, local_4, global_ = self.backend.encoder(small[None], view.rays[None])
-        clock.lap('encoder')
-        asked = np.concatenate([tokens, known.pixels])
-        conditioning = self.backend.conditioner(small[None], view.rays[None], local_2, local_4,
-                                                asked[None])
-        clock.lap('conditioner')
-        at_tokens, at_prompts = np.split(conditioning, [len(tokens)], axis=1)
-        fixed = {name: np.repeat(array, num_samples, axis=0) for name, array in (
-            ('conditioning', at_tokens), ('token_mask', token_mask[None]),
-            ('prompts', known.values[None]), ('prompt_conditioning', at_prompts),
-            ('prompt_mask', known.mask[None]), ('global_', global_))}
-        x_t = noise
-        for step in steps:
-            x_t, x_0, log_b = self.backend.denoiser(
-                x_t=x_t, step=np.repeat(step[None], num_samples, axis=0), **fixed)
-        clock.lap('denoiser')
+        x_0, log_b = self.backend.answer(
+            Query(small, view.rays, tokens, token_mask, noise, known, steps, len(view.grid)),
+            clock.lap)
 
         # The median of one draw is the draw, and takes longer than all of the decoding.
         p = (x_0[0] if num_samples == 1 else np.median(x_0, axis=0)) / np.float32(X_SCALE)  # (N,)

@@ -42,6 +42,7 @@ from grin_ros.model.grin import Grin
 from grin_ros.noise import noise_at
 from grin_ros.onnx_weights import share_weights
 from grin_ros.preprocess import network_size
+from grin_ros.prompts import Prompts
 from grin_ros.sampler import ddim_steps
 from grin_ros.train import checkpoint as checkpoints
 from grin_ros.train.validate import evenly, Frame
@@ -208,15 +209,10 @@ def run_torch(model: Grin, probe: dict[str, Any], steps: int) -> tuple[np.ndarra
 def run_backend(backend: backends.Backend, probe: dict[str, Any], steps: int,
                 ) -> tuple[np.ndarray, np.ndarray]:
     """Answer the probe with the graphs of a bundle."""
-    image, rays, pixels, x = (
-        np.asarray(probe[key])[None] for key in ('image', 'rays', 'pixels', 'x_T'))
-    local_2, local_4, global_ = backend.encoder(image, rays)
-    conditioning = backend.conditioner(image, rays, local_2, local_4, pixels)
-    empty = np.zeros((1, 1, conditioning.shape[-1]), np.float32)
-    for step in ddim_steps(steps):
-        x, x_0, log_b = backend.denoiser(
-            x, conditioning, x == x, empty[..., :2], empty, np.zeros((1, 1), bool), global_,
-            step[None])
+    pixels = probe['pixels']
+    x_0, log_b = backend.answer(backends.Query(
+        probe['image'], probe['rays'], pixels, np.ones(len(pixels), bool), probe['x_T'][None],
+        Prompts.none(), ddim_steps(steps), len(pixels)))
     return x_0[0], log_b[0]
 
 

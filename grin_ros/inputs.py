@@ -28,7 +28,7 @@ from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 from grin_ros.errors import GrinError
 from grin_ros.intake import CameraInfos
 from grin_ros.params import DepthParams
-from grin_ros.qos import MatchedSubscription
+from grin_ros.qos import MatchedSubscription, node_names
 
 SILENCE = 5.0  # [s] without a message before the node says so, and between two such sentences
 
@@ -60,8 +60,13 @@ class InputTopics:
         self.rectified = named if params.rectified == 'auto' else params.rectified == 'true'
         reason = (f'{base} {"contains" if named else "has no"} "rect" in its last part'
                   if params.rectified == 'auto' else 'set by the parameter')
+        self._node = node
         self.rule = ('rectified: P is used, D is not' if self.rectified
                      else 'raw: K and D are used') + f' ({reason})'
+
+    def publishers(self) -> str:
+        """Return who publishes the image, in words."""
+        return _publishers(node_names(self._node.get_publishers_info_by_topic(self.image)))
 
 
 class Inputs:
@@ -101,14 +106,20 @@ class Inputs:
         sentences = []
         if now - self._last_image >= SILENCE:
             sentences.append(f'no image on {image.name} for {now - self._last_image:.0f} s '
-                             f'({_seen(image)}; launch argument image_topic)')
+                             f'({_publishers(image.publishers())}; launch argument image_topic)')
         if self._infos.required and not self._infos.received:
-            sentences.append(f'no camera_info on {info.name} yet ({_seen(info)}; launch argument '
+            sentences.append(f'no camera_info on {info.name} yet '
+                             f'({_publishers(info.publishers())}; launch argument '
                              'camera_info_topic, or require_camera_info: false for depth '
                              'without metric scale)')
         if sentences:
             self._last_word = now
         return '; '.join(sentences)
+
+    def mismatches(self) -> dict[str, str]:
+        """Return a sentence for each topic with publishers that cannot be heard."""
+        self.match()
+        return {each.name: each.mismatches() for each in self._subscriptions}
 
     def close(self) -> None:
         """Unsubscribe."""
@@ -116,6 +127,5 @@ class Inputs:
             subscription.close()
 
 
-def _seen(subscription: MatchedSubscription) -> str:
-    publishers = subscription.publishers()
-    return f'publishers: {", ".join(publishers)}' if publishers else 'it has no publisher'
+def _publishers(names: list[str]) -> str:
+    return f'publishers: {", ".join(names)}' if names else 'it has no publisher'

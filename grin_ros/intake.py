@@ -138,6 +138,11 @@ class CameraInfos:
                        f'describes {found.camera.width}x{found.camera.height}: publish the '
                        'camera_info of this image (with its binning and roi), or resize neither')
 
+    def rewind(self) -> None:
+        """Forget the stamps, not the calibration: time went back."""
+        with self._changed:
+            self._by_stamp.clear()
+
     def forget(self) -> None:
         """Drop every calibration, so that the next camera_info counts as new."""
         with self._changed:

@@ -20,6 +20,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import Future
+import ctypes
 import threading
 from typing import Any
 
@@ -66,13 +67,15 @@ class Worker:
 
     :param load: called once in the thread; returns the model.
     :param work: called in the thread with the model and each item; must not raise.
+    :param free: called in the thread with the model at the end.
     """
 
-    def __init__(self, load: Callable[[], Any], work: Callable[[Any, Any], None]) -> None:
+    def __init__(self, load: Callable[[], Any], work: Callable[[Any, Any], None],
+                 free: Callable[[Any], None] = lambda model: None) -> None:
         """Start the thread; ``loaded`` tells how the loading went."""
         self.mailbox = Mailbox()
         self.loaded: Future = Future()
-        self._load, self._work = load, work
+        self._load, self._work, self._free = load, work, free
         # A daemon, so that an inference that hangs cannot keep a stopped node alive.
         self._thread = threading.Thread(target=self._run, name='grin_worker', daemon=True)
         self._thread.start()
@@ -83,12 +86,18 @@ class Worker:
         except BaseException as error:  # handed to the thread that waits for it
             self.loaded.set_exception(error)
             return
-        self.loaded.set_result(model)
+        self.loaded.set_result(None)  # not the model: it ends with the thread
         while (item := self.mailbox.take()) is not None:
             self._work(model, item)
+        self._free(model)
 
     def stop(self, timeout: float) -> bool:
         """Finish the item in work and end the thread; False when that takes longer [s]."""
         self.mailbox.close()
         self._thread.join(timeout)
-        return not self._thread.is_alive()
+        if self._thread.is_alive():
+            return False
+        # glibc keeps what an ended thread has freed; each next one would start beside it.
+        if trim := getattr(ctypes.CDLL(None), 'malloc_trim', None):
+            trim(0)
+        return True

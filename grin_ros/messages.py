@@ -80,8 +80,9 @@ def raw_pixels(msg: Any) -> NDArray:
         raise GrinError(f'the image is empty ({width}x{height}): check the camera driver')
     kind, channels, _ = LAYOUTS[encoding]
     dtype = np.dtype(kind)
-    rows = height * 3 // 2 if encoding in ('nv12', 'nv21') else height
-    if (channels == 2 and width % 2) or (rows != height and (width % 2 or height % 2)):
+    planar = encoding in ('nv12', 'nv21')
+    rows = height * 3 // 2 if planar else height
+    if (channels == 2 and width % 2) or (planar and (width % 2 or height % 2)):
         raise GrinError(f'{encoding} needs even sizes, not {width}x{height}: set an even size '
                         'in the camera driver')
     row_bytes = width * channels * dtype.itemsize
@@ -131,14 +132,21 @@ def image_from_compressed(msg: Any) -> NDArray[np.uint8]:
     if data[:2].tobytes() == b'\xff\xd8' and b'\xff\xd9' not in data[-64:].tobytes():
         raise GrinError(f'the JPEG of {len(data)} bytes is truncated (no end mark): messages '
                         'are cut on the way, or the driver stops early')
+    # compressed_image_transport sends a mosaic as grey and names it before the semicolon.
+    encoding = msg.format.split(';')[0].strip()
+    mosaic = encoding.startswith('bayer_') and encoding in LAYOUTS
+    colour = cv2.IMREAD_GRAYSCALE if mosaic else cv2.IMREAD_COLOR
     try:
-        image = cv2.imdecode(data, cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION)
+        image = cv2.imdecode(data, colour | cv2.IMREAD_IGNORE_ORIENTATION)
     except cv2.error:
         image = None
     if image is None:
         raise GrinError(f'compressed image of format "{msg.format}" ({len(data)} bytes) does '
                         'not decode: publish JPEG or PNG, or set image_transport: raw')
-    return np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2RGB), np.uint8)
+    code = LAYOUTS[encoding][2] if mosaic else cv2.COLOR_BGR2RGB
+    if mosaic and min(image.shape) < 2:
+        raise GrinError(f'{encoding} needs at least 2x2 pixels')
+    return np.asarray(cv2.cvtColor(image, code), np.uint8)
 
 
 def set_data(msg: Any, array: NDArray) -> None:
@@ -146,7 +154,8 @@ def set_data(msg: Any, array: NDArray) -> None:
     # A fresh message holds an empty array.array: appending in place is the only way that is
     # fast on every distribution (assigning bytes costs 140 ms per VGA image where fields are
     # checked one by one, an ndarray 130 ms everywhere).
-    msg.data.frombytes(np.ascontiguousarray(array).data.cast('B'))
+    if array.size:  # the bytes of nothing cannot be cast
+        msg.data.frombytes(np.ascontiguousarray(array).data.cast('B'))
 
 
 def image_to_msg(array: NDArray, encoding: str, header: Any) -> Any:

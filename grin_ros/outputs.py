@@ -18,6 +18,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 import time
 from typing import Any
 
@@ -27,16 +28,19 @@ from numpy.typing import NDArray
 from rclpy.lifecycle import LifecycleNode
 from sensor_msgs.msg import CameraInfo, Image, PointCloud2
 
-from grin_ros.camera import Camera
-from grin_ros.gates import apply_gates
+from grin_ros.clearing import clearing_points, near_depth
 from grin_ros.intake import Frame
 from grin_ros.messages import camera_info_to_msg, depth_to_msg, image_to_msg
 from grin_ros.params import DepthParams
 from grin_ros.pointcloud import cloud_to_msg, CloudGrid
-from grin_ros.qos import output_qos
+from grin_ros.qos import output_qos, unheard
+from grin_ros.result import Result, Results, same
 
 TOPICS = {'depth': Image, 'camera_info': CameraInfo, 'points': PointCloud2, 'sigma': Image,
-          'depth_color': Image}
+          'near': Image, 'clearing_points': PointCloud2, 'depth_color': Image,
+          'rgb/image': Image, 'rgb/camera_info': CameraInfo}
+CLOUDS = {'points', 'clearing_points'}
+DESCRIPTIONS = {'camera_info', 'rgb/camera_info'}  # of no use without what they describe
 # Input and output are both called camera_info, so a rule that remaps the input would take the
 # output along. Hence the output has a name of its own in here; rules apply once, not in a chain.
 INTERNAL = {'camera_info': 'output_camera_info'}
@@ -57,6 +61,7 @@ class Outputs:
         self._publishers = {
             name: node.create_lifecycle_publisher(kind, INTERNAL.get(name, name), **output_qos())
             for name, kind in TOPICS.items()}
+        self._results = Results()
         self._cloud_grid: CloudGrid | None = None
         self._next_cloud = 0.0
 
@@ -65,64 +70,69 @@ class Outputs:
         for publisher in self._publishers.values():
             self._node.destroy_lifecycle_publisher(publisher)
 
+    def unheard(self) -> dict[str, str]:
+        """Return a sentence for each output with subscribers that cannot hear it."""
+        return {name: unheard(self._node, INTERNAL.get(name, name)) for name in TOPICS}
+
     def wanted(self, params: DepthParams) -> set[str]:
         """Return the outputs with subscribers; empty when there is nothing to compute."""
         names = {name for name, publisher in self._publishers.items()
                  if publisher.get_subscription_count() > 0}
         if params.points_rate > 0 and time.monotonic() < self._next_cloud:
-            names.discard('points')
-        return set() if names <= {'camera_info'} else names
+            names -= CLOUDS
+        return set() if names <= DESCRIPTIONS else names
 
     def build(self, wanted: set[str], frame: Frame, estimate: Any, rectified: bool,
               params: DepthParams) -> dict[str, Any]:
         """Return the wanted messages; all carry the header of the image."""
-        header = frame.header
-        height, width = estimate.depth.shape
-        source = frame.camera or Camera.default_pinhole(*frame.image.shape[1::-1])
-        camera = source.scaled(width, height)
-        # Sigma is computed when it is read.
-        depth = apply_gates(estimate.depth, estimate.sigma if params.max_sigma > 0 else None,
-                            params.min_depth, params.max_depth, params.max_sigma,
-                            params.edge_gate)
-        messages: dict[str, Any] = {}
-        if 'depth' in wanted:
-            messages['depth'] = depth_to_msg(depth, params.depth_encoding, header)
-        if 'camera_info' in wanted:
-            messages['camera_info'] = camera_info_to_msg(frame.info, camera, rectified, header)
-        if 'points' in wanted:
-            messages['points'] = cloud_to_msg(
-                self._points(depth, frame, estimate, camera, params), header)
-        if 'sigma' in wanted:
-            sigma = np.where(np.isfinite(depth), estimate.sigma, np.float32(np.nan))
-            messages['sigma'] = image_to_msg(sigma.astype(np.float32), '32FC1', header)
-        if 'depth_color' in wanted:
-            colours = colourised(depth, params.min_depth, params.max_depth)
-            messages['depth_color'] = image_to_msg(colours, 'rgb8', header)
-        return messages
+        result = self._results.make(frame, estimate, params)
+        depth, header = result.depth, frame.header
+        # On a grid of our own P and R are ours, too.
+        info = None if result.rectified and not rectified else frame.info
+        flat = rectified or result.rectified
 
-    def _points(self, depth: NDArray[np.float32], frame: Frame, estimate: Any, camera: Camera,
-                params: DepthParams) -> NDArray[np.float32]:
-        """Lift depth to points with rays that are computed once per camera and stride."""
-        grid = self._cloud_grid
-        if grid is None or grid.stride != params.points_stride or not same(grid.camera, camera):
-            grid = self._cloud_grid = CloudGrid(camera, params.points_stride)
-        return grid.points(
-            depth, frame.image, estimate.sigma if params.publish_sigma_field else None,
+        makers: dict[str, Callable[[], Any]] = {
+            'depth': lambda: depth_to_msg(depth, params.depth_encoding, header),
+            'camera_info': lambda: camera_info_to_msg(info, result.camera, flat, header),
+            'points': lambda: cloud_to_msg(self._points(result, params), header),
+            'sigma': lambda: image_to_msg(result.sigma, '32FC1', header),
+            'near': lambda: depth_to_msg(near_depth(depth, result.spread),
+                                         params.depth_encoding, header),
+            'clearing_points': lambda: cloud_to_msg(self._clearing(result, params), header),
+            'depth_color': lambda: image_to_msg(
+                colourised(depth, params.min_depth, params.max_depth), 'rgb8', header),
+            'rgb/image': lambda: image_to_msg(result.image, 'rgb8', header),
+            'rgb/camera_info': lambda: camera_info_to_msg(info, result.image_camera, flat,
+                                                          header)}
+        return {name: make() for name, make in makers.items() if name in wanted}
+
+    def _points(self, result: Result, params: DepthParams) -> NDArray[np.float32]:
+        """Lift depth to points."""
+        return self._grid(result, params).points(
+            result.depth, result.image, result.sigma if params.publish_sigma_field else None,
             params.points_min_range, params.points_max_range, params.points_organized)
+
+    def _clearing(self, result: Result, params: DepthParams) -> NDArray[np.float32]:
+        """Return the ends of the rays along which space is free."""
+        return clearing_points(self._grid(result, params), result.depth, result.spread,
+                               params.max_depth, params.clearing_range,
+                               params.clearing_max_sigma)
+
+    def _grid(self, result: Result, params: DepthParams) -> CloudGrid:
+        """Return the rays of the points, which are computed once per camera and stride."""
+        grid = self._cloud_grid
+        if (grid is None or grid.stride != params.points_stride
+                or not same(grid.camera, result.camera)):
+            grid = self._cloud_grid = CloudGrid(result.camera, params.points_stride)
+        return grid
 
     def publish(self, messages: dict[str, Any], params: DepthParams) -> None:
         """Send the messages; a lifecycle publisher is silent unless active."""
         for name, message in messages.items():
             self._publishers[name].publish(message)
-        if 'points' in messages and params.points_rate > 0:
+        if CLOUDS & set(messages) and params.points_rate > 0:
             period = 1 / params.points_rate
             self._next_cloud = max(self._next_cloud + period, time.monotonic() + period / 2)
-
-
-def same(a: Camera, b: Camera) -> bool:
-    """Return True when two cameras have the same rays."""
-    return (a.width, a.height, a.model, a.distortion, *a.intrinsics.flat) == (
-        b.width, b.height, b.model, b.distortion, *b.intrinsics.flat)
 
 
 def colourised(depth: NDArray[np.float32], min_depth: float, max_depth: float

@@ -56,6 +56,10 @@ class DepthParams:
     backend: str = _parameter(
         'auto', 'library that runs the model; auto takes the best that works and says which, '
         'a named one never falls back', choices=BACKENDS)
+    engine_build: str = _parameter(
+        'background', 'background: the worker builds a TensorRT engine that is missing; never: '
+        'it must be there', choices=('background', 'never'))
+    device_id: int = _parameter(0, 'CUDA device of TensorRT', low=0, high=63)
     cpu_threads: int = _parameter(
         0, 'threads of the model on the CPU; 0 for all cores', low=0, high=256)
     image_transport: str = _parameter(
@@ -67,6 +71,10 @@ class DepthParams:
         choices=('auto', 'true', 'false'))
     require_camera_info: bool = _parameter(
         True, 'wait for camera_info; false: go on without, the scale is then not metric')
+    output: str = _parameter(
+        'input', 'input: depth lies on the grid of the image; rectified: on one without '
+        'distortion, of P, for depth_image_proc, nvblox and rtabmap',
+        choices=('input', 'rectified'))
     output_scale: int = _parameter(
         1, 'depth has the size of the image divided by this', choices=(1, 2, 4))
     num_inference_steps: int = _parameter(
@@ -107,6 +115,12 @@ class DepthParams:
     points_rate: float = _parameter(
         0.0, 'clouds per second at most; 0 is one per depth', unit='Hz', low=0.0, high=1000.0,
         dynamic=True)
+    clearing_range: float = _parameter(
+        8.0, 'rays of clearing_points end here at the latest, in the sky too', unit='m', low=0.1,
+        high=1000.0, dynamic=True)
+    clearing_max_sigma: float = _parameter(
+        0.6, 'rays with sigma above this share of their depth clear nothing', low=0.01,
+        high=10.0, dynamic=True)
     depth_encoding: str = _parameter(
         '32FC1', '32FC1 is metres, 16UC1 millimetres with 0 for every unknown',
         choices=('32FC1', '16UC1'))

@@ -19,6 +19,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -46,6 +47,12 @@ class Prompts:
     mask: NDArray[np.bool_]
 
     @classmethod
+    @cache
+    def none(cls) -> Prompts:
+        """Return the one masked token, the same object each time: it need not go up again."""
+        return cls(np.zeros((1, 2), np.float32), np.zeros((1, 2), np.float32), np.zeros(1, bool))
+
+    @classmethod
     def of(cls, prompts: ArrayLike | None, view: View, codec: DepthCodec) -> Prompts:
         """
         Encode prompts given in image pixels.
@@ -55,8 +62,7 @@ class Prompts:
         """
         array = np.asarray([] if prompts is None else prompts, np.float64)
         if array.size == 0:
-            return cls(np.zeros((1, 2), np.float32), np.zeros((1, 2), np.float32),
-                       np.zeros(1, bool))
+            return cls.none()
         if array.ndim != 2 or array.shape[1] not in (3, 4):
             raise GrinError('prompts must be (M, 3) rows of u, v, range_m or (M, 4) with a '
                             f'relative sigma, not {array.shape}')

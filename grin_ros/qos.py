@@ -23,7 +23,14 @@ from typing import Any
 
 from rclpy.event_handler import SubscriptionEventCallbacks
 from rclpy.node import Node
-from rclpy.qos import HistoryPolicy, QoSPolicyKind, QoSProfile, ReliabilityPolicy
+from rclpy.qos import (
+    HistoryPolicy,
+    qos_check_compatible,
+    QoSCompatibility,
+    QoSPolicyKind,
+    QoSProfile,
+    ReliabilityPolicy,
+)
 from rclpy.qos_overriding_options import QoSOverridingOptions
 
 
@@ -38,6 +45,40 @@ def output_qos() -> dict[str, Any]:
                          reliability=ReliabilityPolicy.RELIABLE)
     return {'qos_profile': profile,
             'qos_overriding_options': QoSOverridingOptions.with_default_policies()}
+
+
+def node_names(endpoints: list[Any]) -> list[str]:
+    """Return the full names of the nodes of endpoints, sorted."""
+    return sorted({f'{info.node_namespace.rstrip("/")}/{info.node_name}' for info in endpoints})
+
+
+def unheard(node: Node, topic: str) -> str:
+    """
+    Return a sentence when a subscriber asks for more than we offer, else ''.
+
+    :param topic: name as in the code; remapping applies.
+    """
+    offers = [info for info in node.get_publishers_info_by_topic(topic) if _is_of(info, node)]
+    requests = node.get_subscriptions_info_by_topic(topic)
+    for offer in offers:
+        left_out = [request for request in requests if _conflict(offer, request)]
+        if left_out:
+            name, reason = node.resolve_topic_name(topic), _conflict(offer, left_out[0])
+            return (f'{", ".join(node_names(left_out))} cannot hear {name}, since QoS does not '
+                    f'fit ({reason}): change its QoS, or qos_overrides.{name}.publisher.*')
+    return ''
+
+
+def _is_of(endpoint: Any, node: Node) -> bool:
+    """Tell whether an endpoint belongs to a node."""
+    return (endpoint.node_name, endpoint.node_namespace) == (node.get_name(),
+                                                             node.get_namespace())
+
+
+def _conflict(offer: Any, request: Any) -> str:
+    """Return why two endpoints do not match, as DDS sees them; '' when they do."""
+    compatibility, reason = qos_check_compatible(offer.qos_profile, request.qos_profile)
+    return reason.strip(' ;') if compatibility == QoSCompatibility.ERROR else ''
 
 
 class MatchedSubscription:
@@ -87,8 +128,25 @@ class MatchedSubscription:
 
     def publishers(self) -> list[str]:
         """Return the nodes that publish on the topic."""
-        return sorted(f'{info.node_namespace.rstrip("/")}/{info.node_name}'
-                      for info in self._node.get_publishers_info_by_topic(self._topic))
+        return node_names(self._node.get_publishers_info_by_topic(self._topic))
+
+    def mismatches(self) -> str:
+        """Return a sentence about the publishers that cannot be heard, else ''."""
+        ours = f'{self._msg_type.__module__.split(".")[0]}/msg/{self._msg_type.__name__}'
+        requests = [info for info in self._node.get_subscriptions_info_by_topic(self._topic)
+                    if _is_of(info, self._node) and info.topic_type == ours]
+        found = []
+        for info in self._node.get_publishers_info_by_topic(self._topic):
+            name = node_names([info])[0]
+            conflict = _conflict(info, requests[0]) if requests else ''
+            if info.topic_type != ours:
+                found.append(f'{name} publishes {info.topic_type} on {self.name}, but this node '
+                             f'listens for {ours}: choose another topic, or image_transport')
+            elif conflict:
+                found.append(f'{name} on {self.name} cannot be heard, since QoS does not fit '
+                             f'({conflict}): change its QoS, or qos_overrides.{self.name}'
+                             '.subscription.*')
+        return '; '.join(found)
 
     def close(self) -> None:
         """Unsubscribe."""

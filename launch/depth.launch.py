@@ -28,7 +28,8 @@ from launch_ros.parameter_descriptions import ParameterValue
 
 SHARE = get_package_share_directory('grin_ros')
 PROFILE_VARIABLES = ('FASTDDS_DEFAULT_PROFILES_FILE', 'FASTRTPS_DEFAULT_PROFILES_FILE')
-OUTPUTS = ('depth', 'camera_info', 'points', 'sigma', 'depth_color')
+OUTPUTS = ('depth', 'camera_info', 'points', 'sigma', 'near', 'clearing_points', 'depth_color',
+           'rgb/image', 'rgb/camera_info')
 # Left empty these do not touch what params_file says.
 OPTIONAL = {'backend': str, 'use_sim_time': bool, 'autostart': bool}
 
@@ -46,7 +47,7 @@ ARGUMENTS = [
         'namespace', default_value='grin',
         description='namespace of the node and its topics'),
     DeclareLaunchArgument(
-        'backend', default_value='', choices=['', 'auto', 'onnxruntime', 'torch'],
+        'backend', default_value='', choices=['', 'auto', 'tensorrt', 'onnxruntime', 'torch'],
         description='library that runs the model; empty: as in params_file'),
     DeclareLaunchArgument(
         'rviz', default_value='false', choices=['true', 'false'],

@@ -14,24 +14,60 @@
 #
 # SPDX-License-Identifier: Apache-2.0
 
-"""Backends: one library each that runs the three graphs of a bundle; load() chooses."""
+"""Backends: one library each that answers a frame with the graphs of a bundle; load() chooses."""
 
 from __future__ import annotations
 
-from typing import Any, Protocol
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Protocol, TYPE_CHECKING
 
+import numpy as np
 from numpy.typing import NDArray
 
 from grin_ros.bundle import Bundle
 from grin_ros.errors import GrinError
+from grin_ros.prompts import Prompts
+
+if TYPE_CHECKING:
+    from grin_ros.engine.options import EngineOptions
 
 Array = NDArray[Any]
-NAMES = ('auto', 'onnxruntime', 'torch')
+NAMES = ('auto', 'tensorrt', 'onnxruntime', 'torch')
+
+
+@dataclass(frozen=True)
+class Query:
+    """
+    What the network is asked about one frame; arrays that stay the same are the same objects.
+
+    :param image: (H, W, 3) uint8 at the network's size.
+    :param rays: (H, W, 3) unit rays, zeros where there is none.
+    :param pixels: (N, 2) network pixels.
+    :param mask: (N,) False where a pixel has no ray.
+    :param noise: (K, N) x_T of each draw.
+    :param prompts: what is known already.
+    :param steps: (S, 4) rows of sampler.ddim_steps.
+    :param grid_tokens: pixels of the query grid: what N usually is.
+    """
+
+    image: NDArray[np.uint8]
+    rays: Array
+    pixels: Array
+    mask: Array
+    noise: Array
+    prompts: Prompts
+    steps: NDArray[np.float32]
+    grid_tokens: int
+
+
+def _no_lap(stage: str) -> None:
+    """Measure nothing."""
 
 
 class Backend(Protocol):
     """
-    Runs the graphs on numpy arrays; what goes in and out is float32 unless said otherwise.
+    A library with the networks of a bundle loaded; one thread at a time.
 
     :param name: the library.
     :param reason: one sentence: what runs where, and why it was chosen.
@@ -40,41 +76,96 @@ class Backend(Protocol):
     name: str
     reason: str
 
+    def answer(self, query: Query, lap: Callable[[str], None] = _no_lap) -> tuple[Array, Array]:
+        """
+        Answer a frame.
+
+        :param lap: called at the end of each stage with its name.
+        :returns: x_0 and log_b of the last step, (K, N) each.
+        """
+        ...
+
+    def close(self) -> None:
+        """Free what the library holds; the backend is of no use afterwards."""
+        ...
+
+
+class GraphBackend:
+    """A backend whose library runs the graphs one by one on numpy arrays, fp32 but for image."""
+
+    name: str
+    reason: str
+
     def encoder(self, image: Array, rays: Array) -> tuple[Array, Array, Array]:
         """Map image (B,H,W,3) uint8 and rays (B,H,W,3) to local_2, local_4, global (B,G,D)."""
-        ...
+        raise NotImplementedError
 
     def conditioner(self, image: Array, rays: Array, local_2: Array, local_4: Array,
                     pixels: Array) -> Array:
         """Return the conditioning (B,N,D) of pixels (B,N,2)."""
-        ...
+        raise NotImplementedError
 
     def denoiser(self, x_t: Array, conditioning: Array, token_mask: Array, prompts: Array,
                  prompt_conditioning: Array, prompt_mask: Array, global_: Array,
                  step: Array) -> tuple[Array, Array, Array]:
         """Take one step: x_next, x_0 and log_b, each (B,N)."""
-        ...
+        raise NotImplementedError
+
+    def answer(self, query: Query, lap: Callable[[str], None] = _no_lap) -> tuple[Array, Array]:
+        """Run encoder and conditioner once, the denoiser at each step."""
+        image, rays, known = query.image[None], query.rays[None], query.prompts
+        local_2, local_4, global_ = self.encoder(image, rays)
+        lap('encoder')
+        asked = np.concatenate([query.pixels, known.pixels])
+        conditioning = self.conditioner(image, rays, local_2, local_4, asked[None])
+        lap('conditioner')
+        at_tokens, at_prompts = np.split(conditioning, [len(query.pixels)], axis=1)
+        samples = len(query.noise)
+        fixed = {name: np.repeat(array, samples, axis=0) for name, array in (
+            ('conditioning', at_tokens), ('token_mask', query.mask[None]),
+            ('prompts', known.values[None]), ('prompt_conditioning', at_prompts),
+            ('prompt_mask', known.mask[None]), ('global_', global_))}
+        x_t, x_0, log_b = query.noise, query.noise, query.noise
+        for step in query.steps:
+            x_t, x_0, log_b = self.denoiser(
+                x_t=x_t, step=np.repeat(step[None], samples, axis=0), **fixed)
+        lap('denoiser')
+        return x_0, log_b
+
+    def close(self) -> None:
+        """Leave it to the garbage collector."""
 
 
-def load(bundle: Bundle, backend: str = 'auto', *, cpu_threads: int = 0) -> Backend:
+def load(bundle: Bundle, backend: str = 'auto', *, cpu_threads: int = 0,
+         engine: EngineOptions | None = None) -> Backend:
     """
     Load the graphs of a bundle; a named backend never falls back to another.
 
     :param bundle: what load_bundle returned.
     :param backend: one of NAMES.
     :param cpu_threads: threads for CPU backends; 0 for all cores.
+    :param engine: choices of backend tensorrt.
     :raises GrinError: when the backend is unknown, cannot be imported or cannot run the bundle.
     """
     if cpu_threads < 0:
         raise GrinError(f'cpu_threads must be 0 (all cores) or more, not {cpu_threads}')
-    if backend in ('auto', 'onnxruntime'):
-        from grin_ros.backends.onnxruntime import OnnxRuntimeBackend
+    if backend not in NAMES:
+        raise GrinError(f'unknown backend "{backend}": use one of {", ".join(NAMES)}')
+    why = 'as asked'
+    if backend in ('auto', 'tensorrt'):
+        from grin_ros.backends.tensorrt import TensorRtBackend
 
-        why = ('backend auto: this version runs on the CPU only' if backend == 'auto'
-               else 'as asked')
-        return OnnxRuntimeBackend(bundle, cpu_threads, why)
+        try:
+            return TensorRtBackend(bundle, engine, 'backend auto: TensorRT and a device are here'
+                                   if backend == 'auto' else why)
+        except GrinError as error:
+            if backend == 'tensorrt':
+                raise
+            why = f'backend auto: no TensorRT, {str(error).partition(":")[0]}'
     if backend == 'torch':
         from grin_ros.backends.torch import TorchBackend
 
-        return TorchBackend(bundle, cpu_threads, 'as asked')
-    raise GrinError(f'unknown backend "{backend}": use one of {", ".join(NAMES)}')
+        return TorchBackend(bundle, cpu_threads, why)
+    from grin_ros.backends.onnxruntime import OnnxRuntimeBackend
+
+    return OnnxRuntimeBackend(bundle, cpu_threads, why)

@@ -22,12 +22,12 @@ import os
 
 import numpy as np
 
-from grin_ros.backends import Array
+from grin_ros.backends import Array, GraphBackend
 from grin_ros.bundle import Bundle, REMEDY
 from grin_ros.errors import GrinError, require
 
 
-class OnnxRuntimeBackend:
+class OnnxRuntimeBackend(GraphBackend):
     """
     Three sessions that share one thread pool size and one set of weights on disk.
 

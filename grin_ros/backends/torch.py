@@ -22,14 +22,14 @@ from typing import Any
 
 import numpy as np
 
-from grin_ros.backends import Array
+from grin_ros.backends import Array, GraphBackend
 from grin_ros.bundle import Bundle
 from grin_ros.errors import GrinError, require
 
 WEIGHTS = 'weights.safetensors'
 
 
-class TorchBackend:
+class TorchBackend(GraphBackend):
     """
     The network in eager torch, on CUDA where there is a device.
 

@@ -29,11 +29,14 @@ from grin_ros.errors import GrinError
 VERBS = {
     'predict': 'metric depth of image files',
     'eval': 'score a bundle against ground truth',
+    'costmap': 'print a costmap layer for Nav2 that marks and clears with the clouds',
     'ablate': 'measure what steps and draws buy',
     'demo': 'run the node between a camera and a recorder',
     'scenes': 'render training worlds with true depth',
     'train': 'train GRIN on shards',
     'export': 'turn a checkpoint into a bundle',
+    'engine': 'build and list TensorRT engines',
+    'doctor': 'check TensorRT and the GPU of this machine',
 }
 
 

@@ -29,6 +29,7 @@ from typing import Any, TypeVar
 from grin_ros import backends
 from grin_ros.data.datasets import chosen, DATASETS, open_dataset
 from grin_ros.data.sample import Sample
+from grin_ros.engine.options import EngineOptions
 from grin_ros.errors import GrinError
 from grin_ros.estimator import DepthEstimator
 from grin_ros.protocol import CROPS, Protocol
@@ -58,7 +59,21 @@ def load_estimator(options: argparse.Namespace) -> DepthEstimator:
     """Load what add_estimator_options chose."""
     size = tuple(options.input_size) if options.input_size else None
     return DepthEstimator.load(options.bundle, options.backend, cpu_threads=options.threads,
-                               query_stride=options.stride, input_size=size, seed=options.seed)
+                               query_stride=options.stride, input_size=size, seed=options.seed,
+                               engine=EngineOptions(report=show, warn=complain))
+
+
+def show(text: str) -> None:
+    """Say what an engine is at: on a terminal in place, else only what is done."""
+    if sys.stderr.isatty():
+        print(f'\r\x1b[K{text}', end='', file=sys.stderr, flush=True)
+    elif '%' not in text:
+        print(text, file=sys.stderr, flush=True)
+
+
+def complain(text: str) -> None:
+    """Say what somebody should read."""
+    print(text, file=sys.stderr, flush=True)
 
 
 def add_dataset_options(parser: argparse.ArgumentParser) -> None:

@@ -46,6 +46,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
                         help='folder with sweethome3d-furniture_*.deb (default: apt-get download)')
     parser.add_argument('--preview', type=Path, metavar='FILE',
                         help='write a contact sheet (picture | depth) of some frames')
+    parser.add_argument('--stats', action='store_true',
+                        help='print what the cameras see: ranges, fields of view, pitch, height')
 
 
 def size(text: str) -> tuple[int, int]:
@@ -74,4 +76,7 @@ def run(options: argparse.Namespace) -> int:
         from grin_ros.synth.preview import write_preview
         write_preview(options.out, options.preview)
         print(options.preview)
+    if options.stats:
+        from grin_ros.synth.stats import world_stats
+        print(world_stats(options.out))
     return 0

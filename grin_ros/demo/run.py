@@ -18,7 +18,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, ExitStack
 import json
 import os
@@ -38,14 +38,21 @@ START_TIMEOUT = 30.0  # s until the first depth image
 PROFILE_VARIABLES = ('FASTDDS_DEFAULT_PROFILES_FILE', 'FASTRTPS_DEFAULT_PROFILES_FILE')
 
 
-def demo(output: Path, rate: float, repeat: int, json_path: Path | None = None) -> int:
-    """Play every picture `repeat` times at `rate` [Hz] and write the results to a folder."""
+def demo(output: Path, rate: float, repeat: int, json_path: Path | None = None,
+         photo: bool = True, node_options: Sequence[str] = ()) -> int:
+    """
+    Play every picture `repeat` times at `rate` [Hz] and write the results to a folder.
+
+    :param photo: play the photo from PyPI, too.
+    :param node_options: ROS arguments of the node.
+    """
     output.mkdir(parents=True, exist_ok=True)
     frames = shipped()
     camera_options: list[str] = []
     try:
-        frames.insert(0, motorcycle(output / 'motorcycle'))
-        camera_options = ['--motorcycle', str(output / 'motorcycle')]
+        if photo:
+            frames.insert(0, motorcycle(output / 'motorcycle'))
+            camera_options = ['--motorcycle', str(output / 'motorcycle')]
     except GrinError as error:
         print(f'{error}\nGoing on with the {len(frames)} rendered frames.', file=sys.stderr)
     sent_path, recorded_path = output / 'sent.json', output / 'recorded.npz'
@@ -58,7 +65,8 @@ def demo(output: Path, rate: float, repeat: int, json_path: Path | None = None) 
             'recorder', ['grin_ros.demo.recorder_process', '--output', str(recorded_path)],
             output))
         node = stack.enter_context(process(
-            'node', ['grin_ros.depth_node', '--ros-args', *REMAP], output))
+            'node', ['grin_ros.depth_node', '--ros-args', *REMAP, *node_options],
+            output))
         camera = stack.enter_context(process(
             'camera', ['grin_ros.demo.camera_process', *camera_options, '--rate', str(rate),
                        '--repeat', str(repeat), '--report', str(sent_path)], output))

@@ -76,7 +76,7 @@ def furnish(builder: SceneBuilder, furniture: Furniture, room: tuple[float, floa
         if not _take(taken, footprint(model.size, x, z, yaw), room):
             continue
         builder.model(model, (x, max(model.elevation, 0), z), yaw)
-        if model in furniture.tables or (model.size[1] < 1.2 and rng.random() < 0.2):
+        if model in furniture.tables or (model.size[1] < 1.2 and rng.random() < 0.4):
             _lay_table(builder, furniture, model, x, z, yaw)
             table_tops.append((x, model.size[1], z, min(model.size[0], model.size[2])))
     return table_tops
@@ -149,8 +149,8 @@ def _lay_table(builder: SceneBuilder, furniture: Furniture, table: Model, x: flo
     """Put small things on top of a table."""
     rng = builder.rng
     c, s = np.cos(yaw), np.sin(yaw)
-    for _ in range(rng.integers(0, 7) if furniture.small else 0):
-        a, b = rng.uniform(-0.4, 0.4, 2) * (table.size[0], table.size[2])
+    for _ in range(int(14 * rng.random() ** 2) if furniture.small else 0):
+        a, b = rng.uniform(-0.45, 0.45, 2) * (table.size[0], table.size[2])
         builder.model(_pick(rng, furniture.small),
                       (x + c * a + s * b, table.size[1] + 0.002, z - s * a + c * b),
                       rng.uniform(0, 2 * np.pi))

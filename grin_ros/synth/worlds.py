@@ -99,7 +99,9 @@ def world_frames(settings: Settings, furniture: Furniture, number: int) -> Itera
             if not worth_keeping(range_m, kind, rng):
                 continue
             meta = {'kind': kind, 'seed': settings.seed,
-                    'index': number * FRAMES_PER_WORLD + done}
+                    'index': number * FRAMES_PER_WORLD + done,
+                    'height_m': round(float(pose.position[1]), 3),
+                    'pitch_deg': round(float(np.degrees(np.arcsin(pose.rotation[1, 2]))), 1)}
             yield Sample(expose(rng, image, kind == 'street'), range_m, camera, meta)
             done += 1
             if done == FRAMES_PER_WORLD:

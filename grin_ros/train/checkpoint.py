@@ -28,6 +28,7 @@ from safetensors import safe_open, SafetensorError
 from safetensors.torch import save_file
 import torch
 from torch import Tensor
+from torch.optim.swa_utils import AveragedModel
 
 from grin_ros.errors import GrinError
 from grin_ros.model.config import GrinConfig
@@ -99,6 +100,15 @@ def load_model(path: Path) -> Grin:
     model = Grin(checkpoint.config)
     model.load_state_dict(checkpoint.ema)
     return model.eval()
+
+
+def restore(saved: Checkpoint, model: Grin, average: AveragedModel,
+            optimizer: torch.optim.Optimizer, names: Mapping[Tensor, str]) -> None:
+    """Put a run back to where it was when it saved a checkpoint."""
+    model.load_state_dict(saved.model)
+    average.module.load_state_dict(saved.ema)
+    average.n_averaged.fill_(saved.step)
+    restore_optimizer(optimizer, saved.optimizer, names)
 
 
 def optimizer_tensors(optimizer: torch.optim.Optimizer,

@@ -29,6 +29,7 @@ import numpy as np
 import torch
 from torch import Tensor
 from torch.nn.attention import sdpa_kernel, SDPBackend
+from torch.optim import Optimizer
 from torch.optim.swa_utils import AveragedModel
 from torch.utils.data import ConcatDataset, DataLoader
 from torch.utils.tensorboard import SummaryWriter
@@ -43,6 +44,7 @@ from grin_ros.train import checkpoint as checkpoints
 from grin_ros.train.batches import StepBatches
 from grin_ros.train.checkpoint import Checkpoint
 from grin_ros.train.config import TrainConfig
+from grin_ros.train.guard import SpikeGuard
 from grin_ros.train.loss import DiffusionLoss
 from grin_ros.train.validate import picture, validate
 
@@ -69,16 +71,13 @@ def train(config: TrainConfig, resume: bool = True, minutes: float | None = None
     average = AveragedModel(model, avg_fn=warm_average(config.ema_decay))
     names = {parameter: name for name, parameter in model.named_parameters()}
     optimizer = make_optimizer(model, config)
-    step, best = 0, float('inf')
+    step, best, norm = 0, float('inf'), torch.zeros(())
     if resume and last.exists():
         saved = checkpoints.load(last)
         if saved.config != config.model:
             raise GrinError(f'{last} holds another model than the config: set another output, '
                             'or start anew with --resume none')
-        model.load_state_dict(saved.model)
-        average.module.load_state_dict(saved.ema)
-        average.n_averaged.fill_(saved.step)
-        checkpoints.restore_optimizer(optimizer, saved.optimizer, names)
+        checkpoints.restore(saved, model, average, optimizer, names)
         step, best = saved.step, float(saved.metrics.get('best_abs_rel', best))
     else:
         initialise(model, config)
@@ -90,9 +89,10 @@ def train(config: TrainConfig, resume: bool = True, minutes: float | None = None
     progress = tqdm(total=config.steps, initial=step, desc='train', unit='step',
                     disable=writer is None)
     started, size = time.monotonic(), config.stage_at(step).sizes[0]
+    guard = SpikeGuard()
 
     def save() -> None:
-        if writer is not None:
+        if writer is not None and all(p.isfinite().all() for p in model.parameters()):
             checkpoints.save(last, Checkpoint(
                 config.model, average.module.state_dict(), model.state_dict(),
                 checkpoints.optimizer_tensors(optimizer, names), step, {'best_abs_rel': best}))
@@ -108,10 +108,14 @@ def train(config: TrainConfig, resume: bool = True, minutes: float | None = None
         with sdpa_kernel(SDPBackend.MATH) if accelerator.device.type == 'cpu' else nullcontext():
             parts = objective(batch, seed)  # a CPU's flash attention is slow to differentiate
         optimizer.zero_grad()
-        accelerator.backward(parts['loss'])
-        norm = accelerator.clip_grad_norm_(model.parameters(), config.clip_norm)
-        optimizer.step()
-        average.update_parameters(model)
+        if guard.is_astray(accelerator.reduce(parts['loss'].detach(), 'mean').item()):
+            # Every process sees the same mean, so all go back together; the data goes on.
+            go_back(last, model, average, optimizer, names)
+        else:
+            accelerator.backward(parts['loss'])
+            norm = accelerator.clip_grad_norm_(model.parameters(), config.clip_norm)
+            optimizer.step()
+            average.update_parameters(model)
         step += 1
         progress.update()
         size = tuple(batch['image'].shape[2:0:-1])
@@ -141,6 +145,21 @@ def train(config: TrainConfig, resume: bool = True, minutes: float | None = None
     if writer is not None:
         writer.close()
     return output / checkpoints.BEST if (output / checkpoints.BEST).exists() else last
+
+
+def go_back(last: Path, model: Grin, average: AveragedModel, optimizer: Optimizer,
+            names: dict[Tensor, str]) -> None:
+    """
+    Return to the last checkpoint after a spike of the loss.
+
+    :raises GrinError: when there is none yet.
+    """
+    if not last.exists():
+        raise GrinError('the loss rose without bound before the first checkpoint: set a smaller '
+                        'learning_rate, or a longer warmup_steps')
+    saved = checkpoints.load(last)
+    checkpoints.restore(saved, model, average, optimizer, names)
+    tqdm.write(f'the loss went astray: back to the weights of step {saved.step}')
 
 
 def mixed_precision_of(config: TrainConfig) -> str:

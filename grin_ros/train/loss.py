@@ -69,14 +69,14 @@ class DiffusionLoss(nn.Module):
         prompts = (torch.stack([prompt_p, batch['prompt_sigma'].log()], -1),
                    grin.condition(*maps, batch['prompt_pixels']), batch['prompt_mask'])
 
-        def denoise(x_t: Tensor, prompts: tuple[Tensor, ...], gamma: Tensor
+        def denoise(x_t: Tensor, prompts: tuple[Tensor, Tensor, Tensor], gamma: Tensor
                     ) -> tuple[Tensor, dict[str, Tensor]]:
             predicted, log_b = grin.denoise(x_t, conditioning, mask, *prompts, global_, gamma)
             error = (predicted - x_0) * (codec.nats_per_unit / X_SCALE)
             return predicted, _losses(error, log_b, mask, partner)
 
-        no_prompts = tuple(part[:, :0] for part in prompts)
-        answer, first = denoise(noise, no_prompts, torch.zeros_like(t))
+        values, at_prompts, is_prompt = (part[:, :0] for part in prompts)
+        answer, first = denoise(noise, (values, at_prompts, is_prompt), torch.zeros_like(t))
         # Step-unrolled: later steps meet the model's own answer, not the truth; without this
         # they learn to copy x_0 out of x_t and freeze the first answer.
         clean = torch.where(unrolled[:, None], answer.detach().float(), x_0)

@@ -32,6 +32,7 @@ from diagnostic_msgs.msg import DiagnosticArray
 import numpy as np
 from rcl_interfaces.srv import SetParameters
 import rclpy
+from rclpy.duration import Duration
 from rclpy.parameter import Parameter
 from rclpy.qos import QoSProfile, ReliabilityPolicy
 from sensor_msgs.msg import CameraInfo, Image, PointCloud2
@@ -44,7 +45,8 @@ PROFILE = ROOT / 'config/fastdds_shm.xml'
 PROFILE_VARIABLES = ('FASTDDS_DEFAULT_PROFILES_FILE', 'FASTRTPS_DEFAULT_PROFILES_FILE')
 IMAGE, INFO = '/camera/image_raw', '/camera/camera_info'
 OUTPUTS = {'depth': Image, 'camera_info': CameraInfo, 'points': PointCloud2, 'sigma': Image,
-           'depth_color': Image}
+           'near': Image, 'clearing_points': PointCloud2, 'depth_color': Image,
+           'rgb/image': Image, 'rgb/camera_info': CameraInfo}
 # The node as its entry point runs it; at the end it says whether torch got in.
 RUN_NODE = """
 import json, sys
@@ -66,8 +68,8 @@ class NodeProcess:
     """The depth node in a process of its own, with namespace /NAME and log file NAME.log."""
 
     def __init__(self, folder: Path, name: str, profile: bool = True, image: str = IMAGE,
-                 info: str = INFO, **parameters: object) -> None:
-        """Start it; parameters go on the command line as a user would write them."""
+                 info: str = INFO, before: str = '', **parameters: object) -> None:
+        """Start it; parameters go on the command line as users write them, code runs before."""
         arguments = ['--ros-args', '-r', f'__ns:=/{name}', '-r', f'image:={image}',
                      '-r', f'camera_info:={info}']
         for key, value in parameters.items():
@@ -76,14 +78,14 @@ class NodeProcess:
         environment = {key: value for key, value in os.environ.items()
                        if key not in PROFILE_VARIABLES}
         environment['PYTHONPATH'] = os.pathsep.join(
-            [str(ROOT), *filter(None, [os.environ.get('PYTHONPATH')])])
+            [str(ROOT), str(ROOT / 'test'), *filter(None, [os.environ.get('PYTHONPATH')])])
         if profile:
             environment |= dict.fromkeys(PROFILE_VARIABLES, str(PROFILE))
         self.name = name
         self._log = folder / f'{name}.log'
         with open(self._log, 'wb') as log:
             self.process = subprocess.Popen(
-                [sys.executable, '-c', RUN_NODE, *arguments], env=environment, cwd=folder,
+                [sys.executable, '-c', before + RUN_NODE, *arguments], env=environment, cwd=folder,
                 stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT)
 
     @property
@@ -179,16 +181,17 @@ class Robot:
                             for name in self.answers))
         self.wait(heard, f'the node in /{self.namespace} listens to {self.image_topic}')
 
-    def header(self, frame_id: str = 'camera_optical') -> Header:
-        """Return a header of now, noted as sent."""
-        header = Header(frame_id=frame_id, stamp=self.node.get_clock().now().to_msg())
+    def header(self, frame_id: str = 'camera_optical', ahead: float = 0.0) -> Header:
+        """Return a header of now, or of a moment ahead [s], noted as sent."""
+        moment = self.node.get_clock().now() + Duration(nanoseconds=round(ahead * 1e9))
+        header = Header(frame_id=frame_id, stamp=moment.to_msg())
         self.sent[header.stamp.sec, header.stamp.nanosec] = frame_id
         return header
 
     def send(self, image: Image | np.ndarray, info: CameraInfo | None,
-             frame_id: str = 'camera_optical') -> Stamp:
+             frame_id: str = 'camera_optical', ahead: float = 0.0) -> Stamp:
         """Publish a picture (an RGB array or a message) and its camera_info; return the stamp."""
-        header = self.header(frame_id)
+        header = self.header(frame_id, ahead)
         msg = image_to_msg(image, 'rgb8', header) if isinstance(image, np.ndarray) else image
         msg.header = header
         if info is not None:
@@ -198,11 +201,11 @@ class Robot:
         return header.stamp.sec, header.stamp.nanosec
 
     def ask(self, image: Image | np.ndarray, info: CameraInfo | None,
-            needs: tuple[str, ...] = ()) -> Stamp:
+            needs: tuple[str, ...] = (), ahead: float = 0.0) -> Stamp:
         """Publish a picture until one of them is answered on all topics; return its stamp."""
         needs, asked = needs or tuple(self.answers), []
         for attempt in range(8):
-            asked.append(self.send(image, info))
+            asked.append(self.send(image, info, ahead=ahead))
             # The first may get lost while publishers and subscriptions find each other.
             deadline = time.monotonic() + 0.5 * 2 ** attempt
             while time.monotonic() < deadline:

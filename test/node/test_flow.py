@@ -100,6 +100,9 @@ def test_a_camera_without_our_profile_is_served_too(
     received = check_accounts(recorder, before, sent)
     # Best effort without the profile loses most images before they reach the node.
     assert received == IMAGES if reliable else received <= IMAGES
+    if int(recorder.diagnostics['lost_in_dds']) > int(before['lost_in_dds']):
+        assert f'images on {robots.IMAGE} were lost in DDS' in node.log
+        assert 'fastdds_shm.xml' in node.log
 
 
 def test_newest_image_wins_when_the_camera_is_faster(

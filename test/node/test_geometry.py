@@ -32,6 +32,8 @@ DISTORTION = [-0.21, 0.06, 0.0012, -0.0008, 0.0]
 CAMERAS: dict[str, tuple[tuple[int, int], dict[str, Any]]] = {
     'pinhole': ((640, 480), {}),
     'distorted': ((640, 480), {'d': DISTORTION, 'r': TURNED.ravel().tolist()}),
+    'rational': ((640, 480), {'distortion_model': 'rational_polynomial',
+                              'd': [0.2, -0.1, 0.001, 0.0, 0.02, 0.5, -0.1, 0.01]}),
     'cropped': ((320, 200), {
         'roi': RegionOfInterest(x_offset=100, y_offset=60, width=320, height=200)}),
     'cropped_distorted': ((320, 200), {

@@ -76,7 +76,7 @@ def test_auto_says_what_it_chose_and_why(tiny_bundle: Path) -> None:
 
 @pytest.mark.parametrize('name', ['tensorrtx', 'cuda', ''])
 def test_an_unknown_backend_is_refused(tiny_bundle: Path, name: str) -> None:
-    with pytest.raises(GrinError, match='use one of auto, onnxruntime'):
+    with pytest.raises(GrinError, match='use one of auto, tensorrt, onnxruntime'):
         backends.load(load_bundle(tiny_bundle), name)
 
 

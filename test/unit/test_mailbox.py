@@ -53,7 +53,7 @@ def test_the_model_is_loaded_and_used_in_one_thread() -> None:
         done.set()
 
     worker = Worker(load, work)
-    assert worker.loaded.result(10) == 'model'
+    assert worker.loaded.result(10) is None
     worker.mailbox.put('item')
     assert done.wait(10) and worker.stop(10)
     assert len(set(threads)) == 1 and threads[0] is not threading.main_thread()

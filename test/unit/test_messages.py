@@ -99,6 +99,19 @@ def test_padded_rows_change_nothing(encoding: str) -> None:
     assert np.array_equal(plain, other)
 
 
+@pytest.mark.parametrize('encoding', sorted(messages.LAYOUTS))
+def test_every_encoding_may_have_padded_rows_of_either_byte_order(encoding: str) -> None:
+    kind, channels, _ = messages.LAYOUTS[encoding]
+    rows = 12 if encoding in ('nv12', 'nv21') else 8
+    array = RNG.integers(0, 255 if kind == 'u1' else 65535, (rows, 8, channels)).astype(kind)
+    plain = messages.image_from_msg(message(array, encoding, height=8, width=8))
+    big = array.astype(array.dtype.newbyteorder('>'))
+    padded = np.pad(big.reshape(rows, -1).view(np.uint8), ((0, 0), (0, 5)))
+    other = message(padded, encoding, height=8, width=8, step=padded.shape[1], is_bigendian=1)
+    assert plain.shape == (8, 8, 3)
+    assert np.array_equal(plain, messages.image_from_msg(other))
+
+
 @pytest.mark.parametrize('changes, words', [
     ({'encoding': '32FC1'}, ['32FC1', 'rgb8']),
     ({'encoding': ''}, ['""', 'rgb8']),
@@ -110,6 +123,7 @@ def test_padded_rows_change_nothing(encoding: str) -> None:
     ({'width': 65}, ['65x48']),
     ({'encoding': 'rgba8'}, ['rgba8', '>= 256']),
     ({'encoding': 'yuv422', 'width': 63}, ['yuv422', 'even']),
+    ({'encoding': 'nv12', 'height': 1}, ['nv12', 'even']),
 ])
 def test_wrong_image_is_refused_with_its_facts(changes: dict, words: list[str]) -> None:
     with pytest.raises(GrinError) as error:
@@ -137,6 +151,13 @@ def test_compressed_images(extension: str) -> None:
     msg = msgs.CompressedImage(format=extension[1:], data=data.tobytes())
     image = messages.image_from_compressed(msg)
     assert np.abs(image.astype(int) - PICTURE).mean() < 6
+
+
+def test_a_compressed_mosaic_is_no_grey_picture() -> None:
+    mosaic = np.tile(np.array([[200, 120], [120, 40]], np.uint8), (16, 16))
+    _, data = cv2.imencode('.png', mosaic)
+    msg = msgs.CompressedImage(format='bayer_rggb8; png compressed ', data=data.tobytes())
+    assert messages.image_from_compressed(msg)[8, 8].tolist() == [200, 120, 40]
 
 
 @pytest.mark.parametrize('extension', ['.jpg', '.png'])

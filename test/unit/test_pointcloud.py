@@ -129,3 +129,10 @@ def test_sensor_msgs_py_gives_identical_bytes() -> None:
     ours = cloud_to_msg(points, header)
     theirs = point_cloud2.create_cloud(header, ours.fields, points)
     assert bytes(theirs.data) == bytes(ours.data)
+
+
+def test_a_dense_cloud_may_be_empty() -> None:
+    header = pytest.importorskip('std_msgs.msg', reason='ROS 2 is not installed').Header()
+    nothing = np.full((HEIGHT, WIDTH), np.nan, np.float32)
+    msg = cloud_to_msg(CloudGrid(PINHOLE, 2).points(nothing, IMAGE, organized=False), header)
+    assert (msg.width, msg.row_step, len(msg.data)) == (0, 0, 0)

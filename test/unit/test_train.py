@@ -77,6 +77,22 @@ def test_resuming_gives_the_run_that_was_never_interrupted(config: TrainConfig) 
             torch.testing.assert_close(getattr(resumed, part)[name], value, rtol=0, atol=0)
 
 
+def test_a_run_gone_astray_goes_back(config: TrainConfig,
+                                     capsys: pytest.CaptureFixture[str]) -> None:
+    """Weights that burst are those of the last checkpoint again; with none, an error says so."""
+    bursting = replace(config, learning_rate=float('inf'))
+    with pytest.raises(GrinError, match='learning_rate'):
+        train(replace(bursting, output=config.output + '_new'))
+    train(config, minutes=0)
+    good = checkpoints.load(Path(config.output) / checkpoints.LAST)
+    train(bursting)
+    assert 'back to the weights of step 1' in capsys.readouterr().out
+    last = checkpoints.load(Path(config.output) / checkpoints.LAST)
+    assert last.step == good.step == 1
+    for name, value in good.model.items():
+        torch.testing.assert_close(last.model[name], value, rtol=0, atol=0)
+
+
 def test_loss_falls_when_there_is_something_to_learn(config: TrainConfig) -> None:
     """A tiny network learns the floor: the error in nats falls to half within 60 steps."""
     rng = np.random.default_rng(1)

@@ -1,0 +1,206 @@
+# Copyright 2026 The grin_ros Authors
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+#
+# SPDX-License-Identifier: Apache-2.0
+
+
+"""TensorRT backend: engines made for the frames that come, run on the GPU without torch."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from grin_ros.backends import Array, Query
+from grin_ros.bundle import Bundle
+from grin_ros.engine.build_process import build_apart
+from grin_ros.engine.cuda_memory import CudaError, Device, open_device
+from grin_ros.engine.maker import Build, EngineMaker
+from grin_ros.engine.options import EngineOptions, TOLERANCE_P
+from grin_ros.engine.profile import Profile
+from grin_ros.engine.program import Program
+from grin_ros.engine.selftest import Answer, difference, probe_query, reference_answer, STEP_COUNTS
+from grin_ros.errors import GrinError, require
+
+OLDEST = (10, 3)
+PROMPT_COUNTS = (1, 16, 64, 256, 1024)  # static sizes; fewer prompts are padded
+
+
+class TensorRtBackend:
+    """
+    Engines by profile; a missing one is built when a frame first needs it, in that call.
+
+    :param bundle: checked bundle.
+    :param options: choices, and whom to tell.
+    :param why: why this backend was chosen, for the log.
+    :param trt: the module tensorrt; None imports it.
+    :param device: an open device; None opens options.device_id.
+    :param build: what builds plans.
+    """
+
+    name = 'tensorrt'
+
+    def __init__(self, bundle: Bundle, options: EngineOptions | None = None,
+                 why: str = 'as asked', *, trt: Any = None, device: Device | None = None,
+                 build: Build = build_apart) -> None:
+        """Open library and device; nothing is built yet."""
+        self.bundle, self.options = bundle, options or EngineOptions()
+        trt = trt or require('tensorrt', 'tensorrt')
+        version = tuple(int(part) for part in trt.__version__.split('.')[:2])
+        if version < OLDEST:
+            raise GrinError(f'TensorRT {trt.__version__} is too old: 10.3 or later is needed '
+                            '(JetPack 6.1), or use backend onnxruntime')
+        require('onnx', 'tensorrt')
+        self._device = device or open_device(self.options.device_id, self.options.memory)
+        try:
+            facts = self._device.facts()
+            with self._device.current():
+                self._maker = EngineMaker(trt, facts, bundle, self.options, build)
+        except BaseException:
+            self._device.close()
+            raise
+        self._programs: dict[tuple[Profile, int], tuple[Program, str]] = {}
+        self.self_tests: list[dict[str, Any]] = []
+        self.reason = (f'TensorRT {trt.__version__}, {facts.name} (compute capability '
+                       f'{facts.compute_capability}), {self._device.name} ({why})')
+
+    def answer(self, query: Query,
+               lap: Callable[[str], None] = lambda stage: None) -> tuple[Array, Array]:
+        """
+        Answer a frame on the device.
+
+        :raises CudaError: when the device failed; close() and load again.
+        :raises GrinError: when an engine is missing and must not be built, or answers NaN.
+        """
+        with self._device.current():
+            program, _ = self._program(self.profile_of(query), len(query.steps))
+            lap('engine')
+            x_0, log_b = self._run(program, query)
+            lap('networks')
+        if not (np.isfinite(x_0).all() and np.isfinite(log_b).all()):
+            raise GrinError('an engine gave numbers that are not finite: run `grin doctor`, or '
+                            'use backend onnxruntime')
+        return x_0, log_b
+
+    def profile_of(self, query: Query) -> Profile:
+        """Return the profile that serves a question: the query grid's where it fits."""
+        height, width = query.image.shape[:2]
+        tokens = query.grid_tokens
+        if len(query.pixels) > tokens:
+            tokens = -(-len(query.pixels) // 1024) * 1024
+        asked = len(query.prompts.pixels)
+        prompts = next((count for count in PROMPT_COUNTS if asked <= count), None)
+        if prompts is None:
+            raise GrinError(f'backend tensorrt takes at most {PROMPT_COUNTS[-1]} prompts, not '
+                            f'{asked}: give fewer, or use backend onnxruntime')
+        return Profile(width, height, tokens, len(query.noise), prompts)
+
+    def prepare(self, profile: Profile, steps: int | None = None) -> str:
+        """
+        Load, or build, the engines of a profile and return the precision they run in.
+
+        :param steps: step count, which matters to fused engines; None for the bundle's.
+        """
+        with self._device.current():
+            return self._program(profile, steps or self.bundle.default_steps)[1]
+
+    def repeat(self, profile: Profile, steps: int) -> None:
+        """Run the networks on the profile's last frame again, without copies."""
+        with self._device.current():
+            self._program(profile, steps)[0].repeat(steps)
+
+    def captured(self) -> bool:
+        """Return whether there is work, and all of it is CUDA graphs."""
+        return bool(self._programs) and all(
+            program.captured for program, _ in self._programs.values())
+
+    def _run(self, program: Program, query: Query) -> tuple[Array, Array]:
+        known, count = query.prompts, len(query.pixels)
+        x_0, log_b = program.run({
+            'image': query.image[None], 'rays': query.rays, 'pixels': query.pixels,
+            'prompt_pixels': known.pixels, 'x_t': query.noise, 'token_mask': query.mask,
+            'prompts': known.values, 'prompt_mask': known.mask}, query.steps)
+        return x_0[:, :count], log_b[:, :count]
+
+    def _program(self, profile: Profile, steps: int) -> tuple[Program, str]:
+        """Return what runs a profile; the first time, its engines are loaded and tested."""
+        key = profile, steps if self.options.fused else 0
+        if key in self._programs:
+            return self._programs[key]
+        wanted = [self.options.precision]
+        if 'fp32' not in wanted:
+            wanted.append('fp32')
+        self.options.report(f'testing {profile}')
+        reference = reference_answer(self.bundle)  # dropped afterwards: it holds much memory
+        for precision in wanted:
+            program = self._load(profile, precision)
+            worst = self._self_test(program, reference, precision, steps)
+            if worst <= TOLERANCE_P[precision]:
+                self._programs[key] = program, precision
+                self.options.report(f'{precision} {profile}, {self._self_test_text(worst)}'
+                                    + (', CUDA graph' if program.captured else ''))
+                return self._programs[key]
+            program.close()
+            self.options.warn(
+                f'engine {precision} {profile} is refused: its {self._self_test_text(worst)}, '
+                f'above {TOLERANCE_P[precision]:.0e}'
+                + ('; fp32 takes its place' if precision != wanted[-1] else ''))
+        raise GrinError(f'no engine for {profile} passes its self-test: run `grin doctor` and '
+                        'report what it says, or use backend onnxruntime')
+
+    @staticmethod
+    def _self_test_text(worst: float) -> str:
+        return f'self-test differs from ONNX Runtime by {worst:.1e} in P on average'
+
+    def _load(self, profile: Profile, precision: str) -> Program:
+        maker, options = self._maker, self.options
+        more: dict[str, Any] = {'cuda_graph': options.cuda_graph, 'warn': options.warn}
+        if options.fused:
+            return Program(self._device, profile, None, None,
+                           lambda steps: maker.get('fused', profile, precision, steps), **more)
+        frame = maker.get('frame', profile, precision)
+        return Program(self._device, profile, frame, maker.get('denoiser', profile, precision),
+                       **more)
+
+    def _self_test(self, program: Program, reference: Answer, precision: str,
+                   steps: int) -> float:
+        """Return the largest mean difference in P from ONNX Runtime; NaN stays NaN."""
+        profile = program.profile
+        self.options.report(f'testing {precision} {profile}')
+        results = [difference(lambda query: self._run(program, query), reference,
+                              probe_query(self.bundle, count, profile))
+                   for count in ((steps,) if self.options.fused else STEP_COUNTS)]
+        self.self_tests += [{'precision': precision, 'profile': str(profile), **result}
+                            for result in results]
+        return float(np.max([result['mean_p'] for result in results]))
+
+    def free_memory(self) -> int:
+        """Return the device's free memory [bytes]."""
+        with self._device.current():
+            return self._device.free_memory()
+
+    def close(self) -> None:
+        """Free contexts, engines, runtime and memory in this order, even of a lost device."""
+        try:
+            with self._device.current():
+                for program, _ in self._programs.values():
+                    program.close()
+                self._programs.clear()
+                self._maker.close()
+        except CudaError:
+            self._programs.clear()
+            self._maker.close()
+        self._device.close()

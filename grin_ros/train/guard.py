@@ -1,0 +1,54 @@
+# Copyright 2026 The grin_ros Authors
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+#
+# SPDX-License-Identifier: Apache-2.0
+
+"""Guard: the loss of each step in, whether training has gone astray out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+import math
+
+
+@dataclass
+class SpikeGuard:
+    """
+    Sees the loss step by step.
+
+    :param factor: a loss that many times the running mean is a spike.
+    :param patience: spikes in a row that mean that the weights, not the batch, are bad.
+    :param memory: steps over which the mean runs.
+    """
+
+    factor: float = 3.0
+    patience: int = 5
+    memory: int = 100
+    mean: float = 0.0
+    seen: int = 0
+    spikes: int = 0
+
+    def is_astray(self, loss: float) -> bool:
+        """Return True when training must go back to its last checkpoint: NaN, or spikes."""
+        if math.isfinite(loss) and (self.seen < self.patience
+                                    or loss <= self.factor * self.mean):
+            self.seen += 1
+            self.mean += (loss - self.mean) / min(self.seen, self.memory)
+            self.spikes = 0
+            return False
+        self.spikes += 1
+        if math.isfinite(loss) and self.spikes < self.patience:
+            return False
+        self.spikes = 0
+        return True

@@ -1,0 +1,109 @@
+# Copyright 2026 The grin_ros Authors
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+#
+# SPDX-License-Identifier: Apache-2.0
+
+
+"""Never silent: what keeps images from being answered is named, with who and with the remedy."""
+
+from collections.abc import Callable
+from pathlib import Path
+import time
+from typing import Any
+
+import pytest
+
+robots = pytest.importorskip('robot', reason='ROS 2 is not installed')
+qos = pytest.importorskip('rclpy.qos')
+CompressedImage = pytest.importorskip('sensor_msgs.msg').CompressedImage
+
+
+def warned(robot: 'robots.Robot', about: str, *words: str) -> None:
+    """Wait for a warning in diagnostics that has all words."""
+    def found() -> bool:
+        texts = [value for key, value in robot.diagnostics.items()
+                 if key.startswith(f'warning_{about}')]
+        return any(all(word in text for word in words) for text in texts)
+    robot.wait(found, f'a warning about {about} with {words}')
+
+
+def test_publishers_and_subscribers_whose_qos_does_not_fit_are_named(
+        start_node: Callable, tiny_bundle: Path, make_robot: Callable) -> None:
+    node = start_node('picky', bundle=tiny_bundle, max_age=30, **{
+        f'qos_overrides.{robots.IMAGE}.subscription.reliability': 'reliable',
+        'qos_overrides./picky/depth.publisher.reliability': 'best_effort'})
+    robot = make_robot('picky', reliable=False, outputs=('depth',))
+    warned(robot, 'qos', '/robot_picky', robots.IMAGE, 'eliab', 'qos_overrides.')
+    warned(robot, 'qos', '/robot_picky', '/picky/depth', 'qos_overrides./picky/depth.publisher')
+    assert f'/robot_picky on {robots.IMAGE} cannot be heard' in node.log
+
+
+def test_a_topic_of_another_type_is_named(start_node: Callable, tiny_bundle: Path,
+                                          make_robot: Callable) -> None:
+    topic = '/typed/image/compressed'
+    start_node('typed', bundle=tiny_bundle, image=topic)
+    robot = make_robot('typed', image='/typed/other', outputs=())
+    robot.node.create_publisher(CompressedImage, topic, 10)
+    warned(robot, 'qos', '/robot_typed', 'sensor_msgs/msg/CompressedImage', topic,
+           'image_transport')
+    robot.diagnosed('last_problem', f'no image on {topic}')  # and in the level of an error
+    assert 'publishers: /robot_typed' in robot.diagnostics['last_problem']
+
+
+@pytest.fixture(scope='module')
+def node(start_node: Callable, tiny_bundle: Path) -> 'robots.NodeProcess':
+    """Start a node that takes the system's time."""
+    return start_node('timely', bundle=tiny_bundle, max_age=0.0)
+
+
+def test_stamps_of_the_future_and_stamps_that_go_back_are_answered_and_named(
+        node: 'robots.NodeProcess', make_robot: Callable) -> None:
+    robot = make_robot('timely', outputs=('depth',))
+    robot.wait_until_heard()
+    robot.ask(robots.picture(), robots.pinhole_info(), ahead=5.0)
+    warned(robot, 'future', robots.IMAGE, 's in the future', '/robot_timely', 'use_sim_time')
+    robot.ask(robots.picture(), robots.pinhole_info(), ahead=-20.0)
+    warned(robot, 'stamps_go_back', robots.IMAGE, '/robot_timely')
+    assert robot.level == b'\x01'
+
+
+def test_a_clock_that_goes_back_is_a_new_beginning(
+        start_node: Callable, tiny_bundle: Path, make_robot: Callable) -> None:
+    clock_msgs = pytest.importorskip('rosgraph_msgs.msg', reason='rosgraph_msgs is missing')
+    node = start_node('simulated', bundle=tiny_bundle, use_sim_time=True)
+    robot = make_robot('simulated', outputs=('depth',))
+    robot.wait_until_heard()
+
+    def ask_at(seconds: float) -> Any:
+        return robot.ask(robots.picture(), robots.pinhole_info(), ahead=seconds - time.time())
+
+    ask_at(50.0)
+    warned(robot, 'no_clock', '/clock', 'use_sim_time')
+    clocks = robot.node.create_publisher(clock_msgs.Clock, '/clock', 10)
+
+    def clock(seconds: int) -> None:
+        msg = clock_msgs.Clock()
+        msg.clock.sec = seconds
+        clocks.publish(msg)
+
+    robot.wait(clocks.get_subscription_count, 'the node listens to /clock')
+    for _ in range(2):  # as a bag that is played in a loop
+        clock(100)
+        robot.spin(0.3)
+        ask_at(100.0)
+        clock(101)
+        robot.spin(0.3)
+        ask_at(101.0)
+    warned(robot, 'clock', 'went back by 1.00 s', 'use_sim_time')
+    assert 'Traceback' not in node.log and node.stop() == 0

@@ -1,0 +1,277 @@
+# Copyright 2026 The grin_ros Authors
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+#
+# SPDX-License-Identifier: Apache-2.0
+
+
+"""TensorRT backend on a fake device: depth is ONNX Runtime's, and failures are what they are."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+onnx = pytest.importorskip('onnx', reason='no onnx: pip install "grin_ros[tensorrt]"')
+pytest.importorskip('onnxruntime', reason='no ONNX Runtime: pip install "grin_ros[cpu]"')
+
+from fake_gpu import FakeBuild, FakeDevice, FakeTrt, MAGIC  # noqa: E402, I100, RUF100
+
+from grin_ros import backends  # noqa: E402
+from grin_ros.backends.tensorrt import TensorRtBackend  # noqa: E402
+from grin_ros.bundle import load_bundle  # noqa: E402
+from grin_ros.camera import Camera  # noqa: E402
+from grin_ros.depth_codec import X_SCALE  # noqa: E402
+from grin_ros.engine.build import Cancelled  # noqa: E402
+from grin_ros.engine.cache import EngineCache  # noqa: E402
+from grin_ros.engine.cuda_memory import CudaError  # noqa: E402
+from grin_ros.engine.options import EngineOptions  # noqa: E402
+from grin_ros.errors import GrinError  # noqa: E402
+from grin_ros.estimator import DepthEstimator  # noqa: E402
+
+CAMERA = Camera.from_hfov(70, 160, 120)
+IMAGE = np.random.default_rng(0).integers(0, 255, (120, 160, 3)).astype(np.uint8)
+
+
+class Rig:
+    """A backend on a fake device in a cache of its own; what it said is in said and warned."""
+
+    def __init__(self, bundle: Path, cache: Path) -> None:
+        self.bundle, self.cache = load_bundle(bundle), cache
+        self.said: list[str] = []
+        self.warned: list[str] = []
+
+    def start(self, build: FakeBuild | None = None, can_capture: bool = False, fail: str = '',
+              **options: Any) -> DepthEstimator:
+        options = {'precision': 'fp32', **options}
+        self.device = FakeDevice(can_capture, fail)
+        self.trt = FakeTrt(self.device)
+        self.build = build or FakeBuild()
+        self.backend = TensorRtBackend(
+            self.bundle, EngineOptions(cache=self.cache, report=self.said.append,
+                                       warn=self.warned.append, **options),
+            trt=self.trt, device=self.device, build=self.build)
+        return DepthEstimator(self.bundle, self.backend, 4, self.bundle.input_size)
+
+
+@pytest.fixture
+def rig(tiny_bundle: Path, tmp_path: Path) -> Rig:
+    return Rig(tiny_bundle, tmp_path / 'engines')
+
+
+@pytest.fixture(scope='module')
+def reference(tiny_bundle: Path) -> DepthEstimator:
+    return DepthEstimator.load(tiny_bundle, 'onnxruntime', cpu_threads=1)
+
+
+def same(a: Any, b: Any, tolerance: float = 1e-4) -> None:
+    for name in ('depth', 'sigma', 'range'):
+        np.testing.assert_allclose(getattr(a, name), getattr(b, name), rtol=tolerance)
+
+
+@pytest.mark.parametrize('can_capture', [False, True], ids=['enqueued', 'captured'])
+@pytest.mark.parametrize('fused', [False, True], ids=['split', 'fused'])
+def test_depth_is_onnx_runtimes_at_each_step_count(
+        rig: Rig, reference: DepthEstimator, can_capture: bool, fused: bool) -> None:
+    estimator = rig.start(can_capture=can_capture, fused=fused)
+    for steps in (1, 3, 2, 1):
+        same(estimator.estimate(IMAGE, CAMERA, steps), reference.estimate(IMAGE, CAMERA, steps))
+    assert (rig.device.launches > 0) == can_capture
+    assert not rig.warned
+
+
+def test_samples_pixels_and_prompts_agree(rig: Rig, reference: DepthEstimator) -> None:
+    estimator = rig.start()
+    pixels = [[10, 10], [80.5, 60], [150, 100]]
+    prompts = [[20, 30, 2.5], [100, 90, 4.0]]
+    for asked in ({'num_samples': 3}, {'pixels': pixels}, {'prompts': prompts},
+                  {'pixels': pixels, 'prompts': prompts, 'num_inference_steps': 2}):
+        result = estimator.estimate(IMAGE, CAMERA, **asked)
+        same(result, reference.estimate(IMAGE, CAMERA, **asked))
+
+
+def test_fp16_is_close_to_onnx_runtime(rig: Rig, reference: DepthEstimator) -> None:
+    result = rig.start(precision='fp16').estimate(IMAGE, CAMERA, 2)
+    apart = np.abs(np.log(result.range / reference.estimate(IMAGE, CAMERA, 2).range))
+    limit = 2e-3 * rig.bundle.codec.nats_per_unit
+    assert apart[np.isfinite(apart)].mean() < limit
+    assert {test['precision'] for test in rig.backend.self_tests} == {'fp16'}
+
+
+def test_only_the_picture_goes_up_again(rig: Rig) -> None:
+    estimator = rig.start()
+    estimator.estimate(IMAGE, CAMERA)
+    rig.device.uploads.clear()
+    for seed in range(3):
+        picture = np.random.default_rng(seed).integers(0, 255, IMAGE.shape).astype(np.uint8)
+        estimator.estimate(picture, CAMERA)
+    assert len(rig.device.uploads) == 3 and len(set(rig.device.uploads)) == 1
+
+
+def test_a_failed_capture_is_said_and_goes_on(rig: Rig, reference: DepthEstimator) -> None:
+    estimator = rig.start(can_capture=True, fail='capture')
+    same(estimator.estimate(IMAGE, CAMERA), reference.estimate(IMAGE, CAMERA))
+    assert rig.warned and 'no CUDA graph' in rig.warned[0]
+
+
+def test_the_second_start_builds_nothing(rig: Rig) -> None:
+    rig.start().estimate(IMAGE, CAMERA)
+    assert len(rig.build.built) == 2 and rig.build.built[1]['timings'] == b'+'
+    rig.backend.close()
+    rig.start().estimate(IMAGE, CAMERA)
+    assert not rig.build.built
+
+
+@pytest.mark.parametrize('damage', ['truncated', 'foreign', 'swapped'])
+def test_a_bad_plan_is_built_again_once(rig: Rig, damage: str) -> None:
+    rig.start().estimate(IMAGE, CAMERA)
+    plans = sorted(rig.cache.glob('*.plan'))
+    if damage == 'truncated':
+        plans[0].write_bytes(plans[0].read_bytes()[:-9])
+    elif damage == 'swapped':  # a whole plan of the wrong graph
+        plans[0].write_bytes(plans[1].read_bytes())
+    else:  # the cache knows it, TensorRT does not
+        facts = json.loads(plans[0].with_suffix('.json').read_text(encoding='utf-8'))['facts']
+        EngineCache(rig.cache).write(facts, b'a plan of another library')
+    rig.start().estimate(IMAGE, CAMERA)
+    assert len(rig.build.built) == 1
+    rig.start().estimate(IMAGE, CAMERA)
+    assert not rig.build.built
+
+
+def test_a_fresh_plan_that_does_not_load_is_an_error(rig: Rig) -> None:
+    estimator = rig.start(FakeBuild(lambda model: b'nonsense'))
+    with pytest.raises(GrinError, match='just built.*grin doctor'):
+        estimator.estimate(IMAGE, CAMERA)
+    assert len(rig.build.built) == 1
+
+
+def spoilt(model: bytes, factor: float) -> bytes:
+    """Return a plan whose fp16 weights are off, as on a device that rounds badly."""
+    loaded = onnx.load_from_string(model)
+    for tensor in loaded.graph.initializer:
+        if tensor.data_type == onnx.TensorProto.FLOAT16:
+            values = onnx.numpy_helper.to_array(tensor) * np.float16(factor)
+            tensor.CopyFrom(onnx.numpy_helper.from_array(values, tensor.name))
+    return MAGIC + loaded.SerializeToString()
+
+
+@pytest.mark.parametrize('factor', [1.3, np.nan], ids=['wrong', 'nan'])
+def test_fp16_that_fails_its_self_test_gives_way_to_fp32(
+        rig: Rig, reference: DepthEstimator, factor: float) -> None:
+    estimator = rig.start(FakeBuild(lambda model: spoilt(model, factor)), precision='fp16')
+    same(estimator.estimate(IMAGE, CAMERA), reference.estimate(IMAGE, CAMERA))
+    assert len(rig.warned) == 1
+    assert all(words in rig.warned[0] for words in ('fp16', 'refused', 'fp32 takes its place'))
+    assert rig.said[-1].startswith('fp32')
+
+
+def test_fp32_that_fails_its_self_test_is_an_error(rig: Rig, tiny_bundle: Path) -> None:
+    estimator = rig.start(fail='nan')
+    with pytest.raises(GrinError, match='passes its self-test'):
+        estimator.estimate(IMAGE, CAMERA)
+
+
+def test_without_permission_nothing_is_built(rig: Rig) -> None:
+    estimator = rig.start(allow_build=False)
+    command = 'grin engine build --input-size 128 96 --stride 4'
+    with pytest.raises(GrinError, match=f'{command}.*engine_build'):
+        estimator.estimate(IMAGE, CAMERA)
+    assert not rig.build.built
+
+
+def test_progress_is_reported(rig: Rig) -> None:
+    rig.start().estimate(IMAGE, CAMERA)
+    assert any('building frame' in text and '50%' in text for text in rig.said)
+    assert 'self-test' in rig.said[-1]
+
+
+def test_a_cancelled_build_leaves_nothing(rig: Rig) -> None:
+    def cancel(model: bytes) -> bytes:
+        raise Cancelled('cancelled')
+
+    estimator = rig.start(FakeBuild(cancel))
+    with pytest.raises(Cancelled):
+        estimator.estimate(IMAGE, CAMERA)
+    assert not list(rig.cache.glob('*.plan'))
+    rig.start().estimate(IMAGE, CAMERA)
+
+
+@pytest.mark.parametrize('fail', ['allocate', 'pinned', 'context', 'address', 'enqueue', 'upload',
+                                  'download', 'synchronize'])
+def test_device_errors_are_cuda_errors_and_everything_is_released(
+        rig: Rig, reference: DepthEstimator, fail: str) -> None:
+    estimator = rig.start(fail=fail)
+    with pytest.raises(CudaError):
+        estimator.estimate(IMAGE, CAMERA)
+    estimator.close()
+    assert rig.device.closed and not rig.device.memory and rig.device.depth == 0
+    same(rig.start().estimate(IMAGE, CAMERA), reference.estimate(IMAGE, CAMERA))
+
+
+def test_a_device_lost_in_flight_can_be_loaded_again(
+        rig: Rig, reference: DepthEstimator) -> None:
+    estimator = rig.start(can_capture=True)
+    estimator.estimate(IMAGE, CAMERA)
+    rig.device.lost = True
+    with pytest.raises(CudaError, match='lost'):
+        estimator.estimate(IMAGE, CAMERA)
+    estimator.close()
+    assert rig.device.closed
+    same(rig.start().estimate(IMAGE, CAMERA), reference.estimate(IMAGE, CAMERA))
+
+
+def test_nan_from_the_device_is_no_depth(rig: Rig) -> None:
+    estimator = rig.start()
+    estimator.estimate(IMAGE, CAMERA)
+    rig.device.fail = 'nan'
+    with pytest.raises(GrinError, match='not finite') as error:
+        estimator.estimate(IMAGE, CAMERA)
+    assert not isinstance(error.value, CudaError)
+    rig.device.fail = ''
+    assert np.isfinite(estimator.estimate(IMAGE, CAMERA).depth).any()
+
+
+def test_too_many_prompts_are_refused(rig: Rig) -> None:
+    prompts = np.tile([[5.0, 5.0, 2.0]], (1025, 1))
+    with pytest.raises(GrinError, match='at most 1024 prompts'):
+        rig.start().estimate(IMAGE, CAMERA, prompts=prompts)
+
+
+def test_the_calibrated_p_of_the_fake_is_exact(rig: Rig) -> None:
+    """The self-test's figure is small and not zero: two libraries were compared."""
+    rig.start(precision='fp16').estimate(IMAGE, CAMERA)
+    worst = max(test['mean_p'] for test in rig.backend.self_tests)
+    assert 0 < worst < 2e-3 / X_SCALE
+
+
+def test_an_old_tensorrt_is_refused(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(FakeTrt, '__version__', '8.6.1')
+    with pytest.raises(GrinError, match='8.6.1 is too old: 10.3'):
+        rig.start()
+
+
+def test_auto_without_tensorrt_says_why_it_takes_the_cpu(tiny_bundle: Path) -> None:
+    try:
+        import tensorrt  # noqa: F401
+    except ImportError:
+        backend = backends.load(load_bundle(tiny_bundle), 'auto')
+        assert backend.name == 'onnxruntime' and 'no TensorRT' in backend.reason
+        with pytest.raises(GrinError, match=r'tensorrt cannot be imported.*grin_ros\[tensorrt\]'):
+            backends.load(load_bundle(tiny_bundle), 'tensorrt')
+    else:
+        pytest.skip('TensorRT is installed')

@@ -1,0 +1,194 @@
+# Copyright 2026 The grin_ros Authors
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+#
+# SPDX-License-Identifier: Apache-2.0
+
+
+"""Engine cache: a key for all that matters, private files, one builder at a time."""
+
+from __future__ import annotations
+
+import json
+from multiprocessing import get_context
+import os
+from pathlib import Path
+import stat
+import threading
+import time
+from typing import Any
+
+import pytest
+
+from grin_ros.engine import cache as caches
+from grin_ros.engine.build import Cancelled
+from grin_ros.engine.cache import EngineCache, key_of
+from grin_ros.errors import GrinError
+
+FACTS: dict[str, Any] = {
+    'graph': 'denoiser', 'onnx_sha256': 'ab', 'tensorrt': 'tensorrt 10.3.0', 'steps': 0,
+    'device': {'name': 'Orin', 'compute_capability': '8.7', 'sm_count': 16, 'driver': '12060',
+               'cuda': '12.6'}, 'precision': 'fp16', 'profile': {'width': 320, 'height': 256},
+    'settings': {'optimization_level': 3}}
+
+
+@pytest.fixture
+def cache(tmp_path: Path) -> EngineCache:
+    return EngineCache(tmp_path / 'engines')
+
+
+def changes(value: Any) -> Any:
+    """Yield copies of nested facts with one leaf changed each."""
+    for name, item in value.items():
+        if isinstance(item, dict):
+            for changed in changes(item):
+                yield {**value, name: changed}
+        else:
+            yield {**value, name: f'{item}x'}
+
+
+def test_everything_that_matters_is_in_the_key(monkeypatch: pytest.MonkeyPatch) -> None:
+    keys = [key_of(FACTS), *map(key_of, changes(FACTS))]
+    assert len(set(keys)) == len(keys) == 14
+    assert key_of(dict(reversed(list(FACTS.items())))) == keys[0]
+    monkeypatch.setattr(caches, 'SCHEMA', 99)
+    assert key_of(FACTS) not in keys
+
+
+def test_a_plan_is_found_again_and_only_with_its_facts(cache: EngineCache) -> None:
+    cache.write(FACTS, b'plan')
+    assert cache.read(FACTS) == b'plan'
+    assert cache.note(FACTS)['bytes'] == 4
+    assert cache.read({**FACTS, 'steps': 2}) is None
+    cache.remove(FACTS)
+    assert cache.read(FACTS) is None
+
+
+@pytest.mark.parametrize('damage', ['plan', 'json', 'no json', 'other facts', 'list'])
+def test_a_damaged_plan_is_no_plan(cache: EngineCache, damage: str) -> None:
+    cache.write(FACTS, b'plan')
+    note = cache.path(FACTS, '.json')
+    if damage == 'plan':
+        cache.path(FACTS).write_bytes(b'plam')
+    elif damage == 'json':
+        note.write_text('{', encoding='utf-8')
+    elif damage == 'no json':
+        note.unlink()
+    elif damage == 'list':
+        note.write_text('[]', encoding='utf-8')
+    else:
+        note.write_text(json.dumps(cache.note(FACTS) | {'facts': {**FACTS, 'steps': 1}}),
+                        encoding='utf-8')
+    assert cache.read(FACTS) is None
+
+
+def test_only_this_user_may_touch_it(cache: EngineCache) -> None:
+    assert stat.S_IMODE(cache.folder.stat().st_mode) == 0o700
+    cache.folder.chmod(0o777)
+    EngineCache(cache.folder)
+    assert stat.S_IMODE(cache.folder.stat().st_mode) == 0o700
+    cache.write(FACTS, b'plan')
+    assert all(stat.S_IMODE(path.stat().st_mode) == 0o600
+               for path in cache.folder.iterdir())
+
+
+def test_a_folder_of_somebody_else_is_refused(
+        tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    owner = os.geteuid()
+    monkeypatch.setattr(os, 'geteuid', lambda: owner + 1)
+    with pytest.raises(GrinError, match='another user.*GRIN_ENGINE_CACHE'):
+        EngineCache(tmp_path)
+
+
+def test_a_place_that_cannot_be_written_is_named(tmp_path: Path) -> None:
+    (tmp_path / 'file').write_text('', encoding='utf-8')
+    with pytest.raises(GrinError, match='cannot be made.*GRIN_ENGINE_CACHE'):
+        EngineCache(tmp_path / 'file' / 'engines')
+
+
+def test_the_folder_follows_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv('GRIN_ENGINE_CACHE', '/some/where')
+    assert caches.default_folder() == Path('/some/where')
+    monkeypatch.delenv('GRIN_ENGINE_CACHE')
+    monkeypatch.setenv('XDG_CACHE_HOME', '/cache')
+    assert caches.default_folder() == Path('/cache/grin_ros/engines')
+
+
+def test_get_builds_once_and_hands_the_timings_on(cache: EngineCache) -> None:
+    given: list[bytes] = []
+
+    def make(timings: bytes) -> tuple[bytes, bytes]:
+        given.append(timings)
+        return b'plan', timings + b'+'
+
+    assert cache.get(FACTS, make, bytes.decode) == 'plan'
+    assert cache.get(FACTS, make, bytes.decode) == 'plan'
+    assert cache.get({**FACTS, 'graph': 'frame'}, make, bytes.decode) == 'plan'
+    assert given == [b'', b'+']
+    assert cache.get({**FACTS, 'tensorrt': 'tensorrt 11.4.0'}, make, bytes.decode) == 'plan'
+    assert given[2] == b'', 'timings of another TensorRT mean nothing'
+
+
+def test_a_plan_that_is_never_any_good_ends_in_an_error(cache: EngineCache) -> None:
+    made = []
+    for _ in range(2):
+        with pytest.raises(GrinError, match='cannot load the engine it has just built'):
+            cache.get(FACTS, lambda timings: (made.append(1) or b'bad', b''), lambda plan: None)
+    assert len(made) == 2, 'once for each call'
+    assert cache.read(FACTS) is None
+
+
+def build_slowly(folder: Path, log: Path) -> None:
+    def make(timings: bytes) -> tuple[bytes, bytes]:
+        with open(log, 'a', encoding='utf-8') as stream:
+            stream.write('b')
+        time.sleep(0.3)
+        return b'plan', b''
+
+    assert EngineCache(folder).get(FACTS, make, bytes.decode) == 'plan'
+
+
+def test_two_processes_build_once(cache: EngineCache, tmp_path: Path) -> None:
+    context, log = get_context('spawn'), tmp_path / 'log'
+    nodes = [context.Process(target=build_slowly, args=(cache.folder, log)) for _ in range(3)]
+    for node in nodes:
+        node.start()
+    for node in nodes:
+        node.join()
+    assert [node.exitcode for node in nodes] == [0, 0, 0]
+    assert log.read_text(encoding='utf-8') == 'b'
+
+
+def test_waiting_for_the_lock_can_be_cancelled(cache: EngineCache) -> None:
+    cancel = threading.Event()
+    threading.Timer(0.2, cancel.set).start()
+    with cache.lock(FACTS), pytest.raises(Cancelled):
+        with cache.lock(FACTS, cancel.is_set):
+            pass
+    with cache.lock(FACTS):
+        pass
+
+
+def test_a_write_that_fails_leaves_the_old_plan(
+        cache: EngineCache, monkeypatch: pytest.MonkeyPatch) -> None:
+    cache.write(FACTS, b'plan')
+
+    def full(*_: Any) -> None:
+        raise OSError(28, 'No space left on device')
+
+    monkeypatch.setattr(os, 'fsync', full)
+    with pytest.raises(GrinError, match='No space left'):
+        cache.write(FACTS, b'new')
+    monkeypatch.undo()
+    assert cache.read(FACTS) == b'plan'
+    assert not list(cache.folder.glob('.partial*'))
