@@ -116,9 +116,9 @@ def table(rows: Iterable[Row], first: str = 'frame') -> str:
 
 def small_table(rows: Iterable[Row], columns: Sequence[tuple[str, str]], first: str) -> str:
     """Return some figures of rows as text; columns are (key, heading), - is not known."""
-    lines = [f'{first:24}' + ''.join(f'{heading:>11}' for _, heading in columns)]
+    lines = [f'{first:24}' + ''.join(f'{heading:>12}' for _, heading in columns)]
     for row in rows:
         cells = ('-' if np.isnan(row[key]) else f'{row[key]:d}' if isinstance(row[key], int)
                  else f'{row[key]:.3f}' for key, _ in columns)
-        lines.append(f'{row["name"][:24]:24}' + ''.join(f'{cell:>11}' for cell in cells))
+        lines.append(f'{row["name"][:24]:24}' + ''.join(f'{cell:>12}' for cell in cells))
     return '\n'.join(lines)

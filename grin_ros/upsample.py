@@ -26,6 +26,7 @@ Array = NDArray[np.float32]
 
 JUMP = 0.1  # relative step between grid neighbours that may be a depth edge
 BEND = 1.8  # a slanted plane steps evenly; an edge steps this much more than beside it
+NEAR_BIAS = 2.0  # in doubt a pixel is near: missing an obstacle is worse than widening it
 COLOUR_SIGMA = 24.0  # [grey levels, summed over RGB] difference that is still the same surface
 
 
@@ -104,7 +105,7 @@ class Upsampler:
         value = inverse.take(corners)
         near = value > np.sqrt(value.max(0) * value.min(0))
         near_weight = (weight * near).sum(0)
-        near_wins = near_weight > weight.sum(0) - near_weight
+        near_wins = NEAR_BIAS * near_weight > weight.sum(0) - near_weight
         weight *= near == near_wins
         refined = (weight * value).sum(0) / weight.sum(0)
 

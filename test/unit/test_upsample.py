@@ -84,3 +84,11 @@ def test_a_single_row_of_tokens_can_be_upsampled() -> None:
     coarse = np.array([[0.5, 2.0, 0.5]], np.float32)
     fine = Upsampler((3, 1), 32, (96, 32))(coarse, GREY[:32, :96])
     assert fine.shape == (32, 96) and np.isfinite(fine).all()
+
+
+def test_in_doubt_a_pixel_is_near() -> None:
+    inverse = np.full((24, 32), 0.25, np.float32)
+    inverse[:, 16:] = 1.0
+    fine = Upsampler((32, 24), 4, (128, 96))(inverse, GREY)  # the picture shows no edge
+    assert set(np.unique(fine)) == {np.float32(0.25), np.float32(1.0)}
+    assert (fine[48] == 1).sum() > 64
