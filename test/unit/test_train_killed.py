@@ -1,0 +1,95 @@
+# Copyright 2026 The grin_ros Authors
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+#
+# SPDX-License-Identifier: Apache-2.0
+
+"""Training killed at random moments: what was saved is whole, the end as if undisturbed."""
+
+from dataclasses import asdict
+from pathlib import Path
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+from tiny import tiny_config
+import yaml
+
+torch = pytest.importorskip('torch', reason='needs grin_ros[train]')
+pytest.importorskip('accelerate', reason='needs grin_ros[train]')
+
+from grin_ros.camera import Camera  # noqa: E402
+from grin_ros.data.sample import Sample  # noqa: E402
+from grin_ros.data.shards import encode_sample, shard_path, write_shard  # noqa: E402
+from grin_ros.train import checkpoint as checkpoints  # noqa: E402
+
+STEPS, SAVE_EVERY, KILLS = 300, 5, 10
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> dict:
+    """Return the settings of a run of STEPS steps on six random frames."""
+    rng = np.random.default_rng(0)
+    frames = [Sample(rng.integers(0, 255, (32, 64, 3), np.uint8),
+                     rng.uniform(1, 9, (32, 64)).astype(np.float32),
+                     Camera.from_hfov(80, 64, 32), {'kind': 'noise'}) for _ in range(6)]
+    for name in ('train', 'val'):
+        (tmp_path / name).mkdir()
+        write_shard(shard_path(tmp_path / name, 'noise', 0),
+                    [encode_sample(frame, i) for i, frame in enumerate(frames)])
+    return {'data': [str(tmp_path / 'train')], 'val': str(tmp_path / 'val'), 'init': 'none',
+            'model': asdict(tiny_config()), 'save_every': SAVE_EVERY, 'eval_every': 10 ** 6,
+            'val_frames': 2, 'input_size': [64, 32], 'warmup_steps': 2, 'max_prompts': 8,
+            'stages': [{'until': STEPS, 'sizes': [[64, 32]], 'batch_size': 2, 'num_tokens': 32}]}
+
+
+def start(folder: Path, settings: dict) -> tuple[subprocess.Popen, Path]:
+    """Start ``grin train``; return the process and the place of its last checkpoint."""
+    folder.mkdir(exist_ok=True)
+    config = folder / 'config.yaml'
+    config.write_text(yaml.safe_dump(settings | {'output': str(folder)}))
+    process = subprocess.Popen([sys.executable, '-m', 'grin_ros', 'train', '--config', config],
+                               stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    return process, folder / checkpoints.LAST
+
+
+@pytest.mark.soak
+def test_sigkill_loses_only_the_steps_since_the_last_checkpoint(
+        tmp_path: Path, settings: dict) -> None:
+    """After each of ten kills the checkpoint is whole and no older; the end is the same."""
+    rng = np.random.default_rng(1)
+    undisturbed, whole = start(tmp_path / 'whole', settings)
+    assert undisturbed.wait(300) == 0
+    steps = [0]
+    for _ in range(KILLS):
+        process, last = start(tmp_path / 'killed', settings)
+        before = last.stat().st_mtime_ns if last.exists() else 0
+        until = time.monotonic() + 120
+        while not last.exists() or last.stat().st_mtime_ns == before:  # it trains, and has saved
+            assert time.monotonic() < until and process.poll() is None
+            time.sleep(0.01)
+        time.sleep(rng.uniform(0, 0.5))
+        process.kill()
+        process.wait(30)
+        steps.append(checkpoints.load(last).step)
+        if steps[-1] > STEPS - 40:
+            break
+    assert len(steps) == KILLS + 1 and np.all(np.diff(steps) >= SAVE_EVERY), steps
+    process, last = start(tmp_path / 'killed', settings)
+    assert process.wait(300) == 0
+    expected, found = checkpoints.load(whole), checkpoints.load(last)
+    assert found.step == expected.step == STEPS
+    for name, value in expected.model.items():
+        torch.testing.assert_close(found.model[name], value, rtol=0, atol=0)
