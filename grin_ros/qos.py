@@ -33,6 +33,8 @@ from rclpy.qos import (
 )
 from rclpy.qos_overriding_options import QoSOverridingOptions
 
+NAMELESS = '_NODE_NAME_UNKNOWN_'  # rcl's word: DDS tells of an endpoint before its node's name
+
 
 def output_qos() -> dict[str, Any]:
     """
@@ -48,8 +50,9 @@ def output_qos() -> dict[str, Any]:
 
 
 def node_names(endpoints: list[Any]) -> list[str]:
-    """Return the full names of the nodes of endpoints, sorted."""
-    return sorted({f'{info.node_namespace.rstrip("/")}/{info.node_name}' for info in endpoints})
+    """Return the full names of the nodes of endpoints, sorted; 'a node not known yet' for some."""
+    return sorted({'a node not known yet' if info.node_name == NAMELESS else
+                   f'{info.node_namespace.rstrip("/")}/{info.node_name}' for info in endpoints})
 
 
 def unheard(node: Node, topic: str) -> str:
