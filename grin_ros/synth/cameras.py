@@ -83,8 +83,8 @@ def draw_pose(rng: np.random.Generator, place: Place, kind: str) -> Pose | None:
     pose: Pose | None
     if kind == 'street':
         pose = _street_pose(rng, place)
-    elif kind == 'table' and place.table_tops:
-        pose = _table_pose(rng, place)
+    elif kind == 'table' and place.spots:
+        pose = _close_pose(rng, place)
     else:
         pose = _room_pose(rng, place)
     if pose is None:
@@ -118,21 +118,29 @@ def _street_pose(rng: np.random.Generator, place: Place) -> Pose:
     return Pose(np.array([x, height, z]), look(yaw, pitch, rng.normal(0, 0.02)))
 
 
-def _table_pose(rng: np.random.Generator, place: Place) -> Pose:
-    """Look at a table top from 0.3 to 1.6 m away."""
-    x, y, z, _ = place.table_tops[rng.integers(len(place.table_tops))]
-    away, angle, above = rng.uniform(0.3, 1.6), rng.uniform(0, 2 * np.pi), rng.uniform(0.15, 0.8)
+def _close_pose(rng: np.random.Generator, place: Place) -> Pose:
+    """
+    Look at a table top, or at things on the floor, from 0.3 to 2.5 m away.
+
+    From a robot's arm or a standing head: whatever has one height teaches to guess that height.
+    """
+    x, y, z = place.spots[rng.integers(len(place.spots))]
+    away = np.exp(rng.uniform(np.log(0.3), np.log(2.5)))
+    above = np.exp(rng.uniform(np.log(0.12), np.log(1.2 if y > 0 else 1.75)))
+    angle = rng.uniform(0, 2 * np.pi)
     size_x, room_height, size_z = place.size
     eye_x = np.clip(x + away * np.cos(angle), 0.15, size_x - 0.15)
     eye_z = np.clip(z + away * np.sin(angle), 0.15, size_z - 0.15)
-    eye_y = min(y + above, room_height - 0.2)
+    eye_y = min(y + above, room_height - 0.2, 1.85)
     yaw = np.arctan2(x - eye_x, z - eye_z) + rng.normal(0, 0.15)
-    pitch = -np.arctan2(eye_y - y, away) + rng.normal(0.05, 0.15)
+    pitch = -np.arctan2(eye_y - y, away) + rng.normal(0.1, 0.2)
     return Pose(np.array([eye_x, eye_y, eye_z]), look(yaw, pitch, rng.normal(0, 0.035)))
 
 
 def _room_pose(rng: np.random.Generator, place: Place) -> Pose | None:
-    """Stand in a room and look around (45 %), or from nearby at a thing (35 %) or the floor."""
+    """Stand in a room and look around (40 %), or from nearby at a thing (45 %) or the floor."""
+    if rng.random() < 0.15 and place.spots:
+        return _close_pose(rng, place)
     size_x, room_height, size_z = place.size
     x, z = rng.uniform(0.2, size_x - 0.2), rng.uniform(0.2, size_z - 0.2)
     y = min(_eye_height(rng), room_height - 0.2)

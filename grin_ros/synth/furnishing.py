@@ -21,41 +21,15 @@ from __future__ import annotations
 import numpy as np
 
 from grin_ros.synth import materials
-from grin_ros.synth.assets import Model
+from grin_ros.synth.furniture import Furniture, pick
 from grin_ros.synth.places import Footprint, footprint
 from grin_ros.synth.scene import rotation_y, SceneBuilder
-
-INDOORS = ('Living room', 'Bedroom', 'Kitchen', 'Bathroom', 'Office', 'Miscellaneous')
-
-
-class Furniture:
-    """The library sorted by what a room needs."""
-
-    def __init__(self, library: list[Model]) -> None:
-        """Sort the library once; worlds share the result."""
-        self.by_category: dict[str, list[Model]] = {}
-        for model in library:
-            self.by_category.setdefault(model.category, []).append(model)
-        self.small = [m for m in library if m.longest < 0.5 and not m.door_or_window]
-        self.floor = [m for m in library
-                      if m.category in INDOORS and 0.4 <= m.longest < 3.2 and m.size[1] < 2.3
-                      and m.elevation < 0.3 and not m.door_or_window]
-        self.tables = [m for m in self.floor if m.size[1] < 1.1
-                       and any(word in m.name.lower() for word in ('table', 'desk'))]
-        self.people = self.by_category.get('Characters', [])
-
-    def draw(self, rng: np.random.Generator) -> Model | None:
-        """Return a piece for the floor, a table more often than chance would."""
-        if rng.random() < 0.03 and self.people:
-            return _pick(rng, self.people)
-        if rng.random() < 0.25 and self.tables:
-            return _pick(rng, self.tables)
-        return _pick(rng, self.floor) if self.floor else None
+from grin_ros.synth.table_tops import lay_table
 
 
 def furnish(builder: SceneBuilder, furniture: Furniture, room: tuple[float, float, float],
-            taken: list[Footprint], corridor: bool) -> list[tuple[float, float, float, float]]:
-    """Stand furniture along the walls and in the room; return the table tops."""
+            taken: list[Footprint], corridor: bool) -> list[tuple[float, float, float]]:
+    """Stand furniture along the walls and in the room; return the middles of table tops."""
     rng = builder.rng
     size_x, _, size_z = room
     table_tops = []
@@ -77,8 +51,8 @@ def furnish(builder: SceneBuilder, furniture: Furniture, room: tuple[float, floa
             continue
         builder.model(model, (x, max(model.elevation, 0), z), yaw)
         if model in furniture.tables or (model.size[1] < 1.2 and rng.random() < 0.4):
-            _lay_table(builder, furniture, model, x, z, yaw)
-            table_tops.append((x, model.size[1], z, min(model.size[0], model.size[2])))
+            lay_table(builder, furniture, model, (x, z, yaw))
+            table_tops.append((x, model.size[1], z))
     return table_tops
 
 
@@ -137,29 +111,17 @@ def _shelf(builder: SceneBuilder, furniture: Furniture, room: tuple[float, float
                     (thick, tall, depth * rng.uniform(0.5, 0.9)), inks[rng.integers(len(inks))])
                 at += thick + 0.002
             else:
-                thing = _pick(rng, furniture.small) if furniture.small else None
+                thing = pick(rng, furniture.small) if furniture.small else None
                 if thing and thing.longest < min(pitch * 0.9, depth):
                     builder.model(thing, foot + turn @ np.array(
                         [at + thing.longest / 2, y + 0.0125, 0]), rng.uniform(0, 2 * np.pi))
                 at += rng.uniform(0.1, 0.3)
 
 
-def _lay_table(builder: SceneBuilder, furniture: Furniture, table: Model, x: float, z: float,
-               yaw: float) -> None:
-    """Put small things on top of a table."""
-    rng = builder.rng
-    c, s = np.cos(yaw), np.sin(yaw)
-    for _ in range(int(14 * rng.random() ** 2) if furniture.small else 0):
-        a, b = rng.uniform(-0.45, 0.45, 2) * (table.size[0], table.size[2])
-        builder.model(_pick(rng, furniture.small),
-                      (x + c * a + s * b, table.size[1] + 0.002, z - s * a + c * b),
-                      rng.uniform(0, 2 * np.pi))
-
-
 def clutter(builder: SceneBuilder, furniture: Furniture, room: tuple[float, float, float],
-            taken: list[Footprint]) -> None:
-    """Lay a rug; leave boxes and small things on the floor."""
-    rng = builder.rng
+            taken: list[Footprint]) -> list[tuple[float, float, float]]:
+    """Lay a rug; leave boxes and small things on the floor; return where they are."""
+    rng, spots = builder.rng, []
     if rng.random() < 0.4:
         size = rng.uniform(0.3, 0.8, 2) * (room[0], room[2])
         corner = rng.uniform(0, 1, 2) * ((room[0], room[2]) - size)
@@ -171,15 +133,15 @@ def clutter(builder: SceneBuilder, furniture: Furniture, room: tuple[float, floa
         x, z = rng.uniform(0.2, room[0] - 0.2), rng.uniform(0.2, room[2] - 0.2)
         if any(place.holds((x, 0, z), 0.2) for place in taken):
             continue
+        spots.append((x, 0.0, z))
         if rng.random() < 0.5 or not furniture.small:
             size = rng.uniform(0.05, 0.5, 3)
             image = materials.texture(rng) if rng.random() < 0.5 else materials.picture(rng)
             builder.box((x, size[1] / 2, z), size, builder.material(image), rng.uniform(0.2, 1),
                         rng.uniform(0, 2 * np.pi))
         else:
-            builder.model(_pick(rng, furniture.small), (x, 0, z), rng.uniform(0, 2 * np.pi))
-
-
-def _pick(rng: np.random.Generator, models: list[Model]) -> Model:
-    """Return one of the models."""
-    return models[rng.integers(len(models))]
+            for _ in range(rng.integers(1, 5)):  # seldom does a thing lie quite alone
+                a, b = rng.normal(0, 0.25, 2)
+                builder.model(pick(rng, furniture.small), (x + a, 0, z + b),
+                              rng.uniform(0, 2 * np.pi))
+    return spots

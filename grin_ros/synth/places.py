@@ -55,13 +55,13 @@ class Place:
 
     :param size: of the room (x, y, z) [m]; of a street: road width, 0, length.
     :param taken: where things stand.
-    :param table_tops: (x, y, z, narrow side) of surfaces worth a close look [m].
+    :param spots: (x, y, z) worth a close look: table tops, and small things on the floor [m].
     """
 
     scene: Scene
     size: tuple[float, float, float]
     taken: list[Footprint] = field(default_factory=list)
-    table_tops: list[tuple[float, float, float, float]] = field(default_factory=list)
+    spots: list[tuple[float, float, float]] = field(default_factory=list)
 
 
 def footprint(size: tuple[float, float, float], x: float, z: float, yaw: float) -> Footprint:

@@ -24,7 +24,7 @@ import numpy as np
 
 from grin_ros.synth import materials, outdoors
 from grin_ros.synth.assets import Model
-from grin_ros.synth.furnishing import Furniture
+from grin_ros.synth.furniture import Furniture
 from grin_ros.synth.places import Footprint, footprint
 from grin_ros.synth.plants import grow_bush, grow_tree, plant_hedge
 from grin_ros.synth.scene import SceneBuilder

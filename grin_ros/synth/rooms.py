@@ -22,7 +22,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from grin_ros.synth import materials
-from grin_ros.synth.furnishing import clutter, furnish, Furniture
+from grin_ros.synth.furnishing import clutter, furnish
+from grin_ros.synth.furniture import Furniture
 from grin_ros.synth.places import Footprint, Place
 from grin_ros.synth.scene import SceneBuilder
 from grin_ros.synth.tables import Light
@@ -32,7 +33,8 @@ FLOORS = {'plank': 0.27, 'tile': 0.27, 'carpet': 0.18, 'clouds': 0.12, 'check': 
           'brick': 0.02, 'speckle': 0.10}
 WALLS = {'tile': 0.3, 'clouds': 0.25, 'brick': 0.1, 'stripe': 0.1, 'plank': 0.1, 'check': 0.05,
          'camouflage': 0.05, 'speckle': 0.05}
-REAL_SIZES_M = {'plank': (0.6, 1.6), 'tile': (0.8, 1.3), 'carpet': (0.3, 1.0), 'brick': (0.7, 1.6),
+# Tiles are 15 to 90 cm wide, and 2 or 4 to a texture.
+REAL_SIZES_M = {'plank': (0.6, 1.6), 'tile': (0.6, 1.8), 'carpet': (0.3, 1.0), 'brick': (0.7, 1.6),
                 'speckle': (0.3, 1.0), 'stripe': (0.5, 2.0)}
 
 
@@ -57,9 +59,9 @@ def build_room(rng: np.random.Generator, furniture: Furniture, corridor: bool = 
                     rng.uniform(0.6, 3))
         taken.append(Footprint(x, z, width / 2, depth / 2, height))
     table_tops = furnish(builder, furniture, room, taken, corridor)
-    clutter(builder, furniture, room, taken)
+    floor_spots = clutter(builder, furniture, room, taken)
     _lamps(builder, room, corridor)
-    return Place(builder.build(), room, taken, table_tops)
+    return Place(builder.build(), room, taken, table_tops + floor_spots)
 
 
 def surface(builder: SceneBuilder, kind: str) -> tuple[int, float]:
@@ -74,7 +76,7 @@ def surface(builder: SceneBuilder, kind: str) -> tuple[int, float]:
         look = str(rng.choice(list(chances), p=list(chances.values())))
         # Most real rooms are grey, beige and white.
         image = materials.texture(rng, look, 0.12 if rng.random() < 0.6 else 0.6)
-        size_m = rng.uniform(*REAL_SIZES_M.get(look, (0.6, 3)))
+        size_m = float(np.exp(rng.uniform(*np.log(REAL_SIZES_M.get(look, (0.6, 3))))))
     glossy = kind == 'floor' and rng.random() < 0.5
     return builder.material(image, gloss=rng.uniform(0, 0.7) if glossy else 0.0), size_m
 

@@ -22,7 +22,7 @@ import numpy as np
 
 from grin_ros.synth import materials, outdoors
 from grin_ros.synth.buildings import add_building, add_skyline
-from grin_ros.synth.furnishing import Furniture
+from grin_ros.synth.furniture import Furniture
 from grin_ros.synth.places import Footprint, Place
 from grin_ros.synth.roadside import (
     boundary,

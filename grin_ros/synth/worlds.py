@@ -35,7 +35,7 @@ from grin_ros.data.shards import count_samples, encode_sample, shard_path, write
 from grin_ros.errors import GrinError, require
 from grin_ros.synth.assets import load_library, Model
 from grin_ros.synth.cameras import draw_camera, draw_pose
-from grin_ros.synth.furnishing import Furniture
+from grin_ros.synth.furniture import Furniture
 from grin_ros.synth.places import Place
 from grin_ros.synth.render import render
 from grin_ros.synth.rooms import build_room

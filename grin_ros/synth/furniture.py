@@ -1,0 +1,58 @@
+# Copyright 2026 The grin_ros Authors
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+#
+# SPDX-License-Identifier: Apache-2.0
+
+"""Furniture: the library of models sorted by what a room needs."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from grin_ros.synth.assets import Model
+
+OFFICE = ('Book', 'Coffee mug', 'Coffee cup', 'Desk lamp', 'Mobile phone', 'Headphones', 'Glasses',
+          'Wireless phone', 'Little plant')
+INDOORS = ('Living room', 'Bedroom', 'Kitchen', 'Bathroom', 'Office', 'Miscellaneous')
+
+
+class Furniture:
+    """The library sorted by what a room needs."""
+
+    def __init__(self, library: list[Model]) -> None:
+        """Sort the library once; worlds share the result."""
+        self.by_category: dict[str, list[Model]] = {}
+        for model in library:
+            self.by_category.setdefault(model.category, []).append(model)
+        self.small = [m for m in library if m.longest < 0.5 and not m.door_or_window]
+        self.floor = [m for m in library
+                      if m.category in INDOORS and 0.4 <= m.longest < 3.2 and m.size[1] < 2.3
+                      and m.elevation < 0.3 and not m.door_or_window]
+        self.tables = [m for m in self.floor if m.size[1] < 1.1
+                       and any(word in m.name.lower() for word in ('table', 'desk'))]
+        self.office = [m for m in self.small if m.category == 'Office' or m.name in OFFICE]
+        self.people = self.by_category.get('Characters', [])
+
+    def draw(self, rng: np.random.Generator) -> Model | None:
+        """Return a piece for the floor, a table more often than chance would."""
+        if rng.random() < 0.03 and self.people:
+            return pick(rng, self.people)
+        if rng.random() < 0.25 and self.tables:
+            return pick(rng, self.tables)
+        return pick(rng, self.floor) if self.floor else None
+
+
+def pick(rng: np.random.Generator, models: list[Model]) -> Model:
+    """Return one of the models."""
+    return models[rng.integers(len(models))]

@@ -1,0 +1,90 @@
+# Copyright 2026 The grin_ros Authors
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+#
+# SPDX-License-Identifier: Apache-2.0
+
+"""Table tops: a bare table in; one with the things of a meal, of work or of every day out."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from grin_ros.synth import materials
+from grin_ros.synth.assets import Model
+from grin_ros.synth.furniture import Furniture, pick
+from grin_ros.synth.scene import rotation_y, SceneBuilder
+
+
+def lay_table(builder: SceneBuilder, furniture: Furniture, table: Model,
+              pose: tuple[float, float, float]) -> None:
+    """
+    Put small things on a table, and screen and keyboard on some that are large enough.
+
+    :param pose: x, z [m] and yaw [rad] of the table.
+    """
+    rng = builder.rng
+    x, z, yaw = pose
+    top, turn = np.array([x, table.size[1] + 0.002, z]), rotation_y(yaw)
+    things = furniture.small
+    if table.size[0] > 0.9 and table.size[2] > 0.5 and rng.random() < 0.4:
+        _workplace(builder, top, turn, yaw, table.size[2])
+        things = furniture.office
+    for _ in range(int(14 * rng.random() ** 2) if things else 0):
+        a, b = rng.uniform(-0.45, 0.45, 2) * (table.size[0], table.size[2])
+        builder.model(pick(rng, things), top + turn @ np.array([a, 0, b]),
+                      rng.uniform(0, 2 * np.pi))
+
+
+def _workplace(builder: SceneBuilder, top: np.ndarray, turn: np.ndarray, yaw: float,
+               depth: float) -> None:
+    """Put a screen, a keyboard and a mouse on a table, of the sizes that such things have."""
+    rng = builder.rng
+    dark = builder.material(materials.color(rng, (0.03, 0.25), (0, 0.1)))
+    case = builder.material(materials.color(rng, (0.03, 0.9), (0, 0.1)))
+    if rng.random() < 0.5:  # the front of a model is not known
+        yaw, turn = yaw + np.pi, rotation_y(yaw + np.pi)
+    at = rng.uniform(-0.2, 0.2)
+
+    def box(center: tuple[float, float, float], size: tuple[float, float, float],
+            look: int) -> None:
+        builder.box(top + turn @ np.array(center), size, look, 0.5, yaw)
+
+    def sheet(corner: tuple[float, float, float], edge: tuple[float, float, float],
+              other: tuple[float, float, float], look: int) -> None:
+        builder.quad(top + turn @ np.array(corner), turn @ np.array(edge), turn @ np.array(other),
+                     look)
+
+    width = rng.uniform(0.38, 0.62)
+    height, foot, back = width / rng.uniform(1.3, 1.78), rng.uniform(0.06, 0.16), 0.12 - depth / 2
+    box((at, foot + height / 2, back), (width, height, 0.03), case)
+    box((at, foot / 2, back - 0.02), (0.05, foot, 0.03), case)
+    box((at, 0.008, back), (0.24, 0.016, 0.18), case)
+    glows = rng.random() < 0.5
+    screen = builder.material(materials.picture(rng), tint=(1.5,) * 3) if glows else dark
+    sheet((at - width / 2 + 0.015, foot + 0.015, back + 0.016), (width - 0.03, 0, 0),
+          (0, height - 0.03, 0), screen)
+    near = min(back + rng.uniform(0.25, 0.5), depth / 2 - 0.08)
+    box((at, 0.01, near), (rng.uniform(0.38, 0.46), 0.02, rng.uniform(0.12, 0.16)), case)
+    sheet((at - 0.18, 0.0205, near + 0.05), (0.36, 0, 0), (0, 0, -0.1),
+          builder.material(_keys(rng)))
+    box((at + rng.uniform(0.28, 0.36), 0.015, near), (0.06, 0.03, 0.1), case)
+
+
+def _keys(rng: np.random.Generator) -> np.ndarray:
+    """Return the look of 6 rows of 16 keys."""
+    row, column = np.mgrid[:48, :128]
+    gap = (row % 8 < 2) | (column % 8 < 2)
+    look = np.where(gap[..., None], materials.color(rng, (0.02, 0.3), (0, 0.1)),
+                    materials.color(rng, (0.05, 0.95), (0, 0.1)))
+    return np.clip(look * rng.normal(1, 0.03, (48, 128, 1)), 0, 1)
