@@ -14,10 +14,11 @@
 #
 # SPDX-License-Identifier: Apache-2.0
 
-"""The depth node: camera topics in; depth, camera_info, points, sigma and colours out."""
+"""The depth node: topics of cameras in; depth, camera_info, points, sigma and colours out."""
 
 from __future__ import annotations
 
+from functools import partial
 import os
 import signal
 import sys
@@ -34,30 +35,29 @@ from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackRet
 from std_srvs.srv import SetBool, Trigger
 
 from grin_ros.answer import Answerer
-from grin_ros.diagnostics import Statistics
+from grin_ros.channel import Channel
+from grin_ros.diagnostics import ModelStatus, Statistics
 from grin_ros.errors import GrinError
-from grin_ros.inputs import Inputs, InputTopics
+from grin_ros.mailbox import Mailbox
+from grin_ros.node_parameters import NodeParameters
 from grin_ros.outputs import REMAPPING
-from grin_ros.params import declare, FIELDS, params_from, strangers
-from grin_ros.watchdog import Watchdog
 
 SUCCESS, FAILURE = TransitionCallbackReturn.SUCCESS, TransitionCallbackReturn.FAILURE
 ERROR = TransitionCallbackReturn.ERROR
 
 
 class DepthNode(LifecycleNode):
-    """Configured it has a model, active it listens; a worker thread answers the newest image."""
+    """Configured it has a model, active it listens; a worker thread answers the newest images."""
 
     def __init__(self) -> None:
         """Declare parameters and services; nothing is loaded yet."""
         super().__init__('grin_depth', cli_args=REMAPPING)
-        self.params = declare(self)
-        self.add_on_set_parameters_callback(self._on_parameters)
-        self._statistics = Statistics()
-        self._topics: InputTopics | None = None
+        self._settings = NodeParameters(self)
+        self._model = ModelStatus()
+        self._statistics = {camera: Statistics(camera, self._model)
+                            for camera in self._settings.cameras}
+        self._channels: list[Channel] = []
         self._answerer: Answerer | None = None
-        self._inputs: Inputs | None = None
-        self._watchdog: Watchdog | None = None
         self._active = False
         self._enabled = True
         self._diagnostics = self.create_publisher(DiagnosticArray, '/diagnostics', 10)
@@ -69,17 +69,21 @@ class DepthNode(LifecycleNode):
         self.create_service(Trigger, '~/reset', self._on_reset)
 
     def autostart(self) -> None:
-        """Configure and activate, as a lifecycle manager would."""
-        if self.trigger_configure() == SUCCESS:
+        """Configure and activate, as a lifecycle manager would, unless parameters forbid."""
+        if self._settings.shared.autostart and self.trigger_configure() == SUCCESS:
             self.trigger_activate()
 
     def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Load the model and advertise the outputs; fail with one sentence."""
+        mailbox = Mailbox()
         try:
-            self._topics = InputTopics(self, self.params)
+            for camera, statistics in self._statistics.items():
+                self._channels.append(Channel(
+                    self, camera, partial(self._settings.of, camera), statistics, mailbox))
         except GrinError as error:
+            self.release(timeout=1.0)
             return self._refuse(error)
-        self._answerer = Answerer(self, self._topics, self._statistics, lambda: self.params)
+        self._answerer = Answerer(self, mailbox, lambda: self._settings.shared, self._model)
         while not self._answerer.loaded.done():
             time.sleep(0.01)
             if not self.context.ok():  # SIGTERM while loading
@@ -87,12 +91,12 @@ class DepthNode(LifecycleNode):
         if (problem := self._answerer.loaded.exception()) is not None:
             self.release(timeout=1.0)
             return self._refuse(problem)
-        self._watchdog = Watchdog(self, self._topics, self._answerer, self._statistics)
-        self._statistics.facts['image_is'] = self._topics.rule
-        self._statistics.recover()
-        facts = self._statistics.facts
-        self.get_logger().info(f'bundle {facts["bundle"]} on {facts["backend"]}; images on '
-                               f'{self._topics.name} are {self._topics.rule}')
+        facts = self._model.facts
+        self.get_logger().info(f'bundle {facts["bundle"]} on {facts["backend"]}; ' + '; '.join(
+            f'images on {channel.topics.name} are {channel.topics.rule}'
+            for channel in self._channels))
+        for statistics in self._statistics.values():
+            statistics.recover()
         return super().on_configure(state)
 
     def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
@@ -127,65 +131,43 @@ class DepthNode(LifecycleNode):
         """Stop listening, end the worker and its model; False when it still runs then [s]."""
         self._active = False
         self._listen()
-        if self._watchdog is not None:
-            self._watchdog.close()
-            self._watchdog = None
-        released = self._answerer is None or self._answerer.close(timeout)
-        if released:
-            self._answerer = None
-        return released
+        if self._answerer is not None and not self._answerer.close(timeout):
+            return False
+        self._answerer = None
+        while self._channels:
+            self._channels.pop().close()
+        return True
 
     def _refuse(self, problem: BaseException) -> TransitionCallbackReturn:
         """Say why configuring failed: in one sentence when the user can solve it."""
         known = isinstance(problem, GrinError)
         text = str(problem) if known else f'{type(problem).__name__}: {problem}'
-        self._statistics.complain(f'not configured: {text}')
+        for statistics in self._statistics.values():
+            statistics.complain(f'not configured: {text}')
         self.get_logger().error(f'cannot configure: {text}')
         if not known:
             self.get_logger().error(''.join(traceback.format_exception(problem)))
         return FAILURE
 
     def _listen(self) -> None:
-        """Subscribe when active and enabled, else unsubscribe and let nothing more out."""
-        answerer = self._answerer
-        if answerer is None or self._topics is None or self._watchdog is None:
-            return
-        if self._active and self._enabled and self._inputs is None:
-            answerer.open()
-            self._inputs = Inputs(self, self._topics, answerer.infos, answerer.put,
-                                  self._watchdog.lost)
-        elif not (self._active and self._enabled) and self._inputs is not None:
-            self._inputs.close()
-            self._inputs = None
-            answerer.shut()
+        """Listen when active and enabled, else let nothing more in or out."""
+        for channel in self._channels:
+            if self._active and self._enabled:
+                channel.open()
+            else:
+                channel.shut()
 
     def _match(self) -> None:
-        """Follow the reliability of the publishers."""
-        if self._inputs is not None:
-            self._inputs.match()
+        """Follow whoever subscribes and publishes."""
+        for channel in self._channels:
+            channel.match()
         if self._active and self._answerer is not None and self._answerer.failure is not None:
             # The only way into ERROR that the state machine has from here.
             self.trigger_deactivate()
 
     def set_parameters_atomically(self, parameter_list: list[Any]) -> SetParametersResult:
-        """Refuse a parameter that does not exist by its name, which rclpy's answer leaves out."""
-        names = [each.name for each in parameter_list if not self.has_parameter(each.name)]
-        if not names:
-            return super().set_parameters_atomically(parameter_list)
-        try:
-            reason = f'there is no parameter {", ".join(strangers(names))}'
-        except GrinError as error:
-            reason = str(error)
-        return SetParametersResult(successful=False, reason=reason)
-
-    def _on_parameters(self, parameters: list[Any]) -> SetParametersResult:
-        """Take new values at once, or say why not."""
-        values = {each.name: each.value for each in parameters if each.name in FIELDS}
-        try:
-            self.params = params_from(values, self.params)
-        except GrinError as error:
-            return SetParametersResult(successful=False, reason=str(error))
-        return SetParametersResult(successful=True)
+        """Set all or none; a parameter that does not exist is refused by its name."""
+        return self._settings.set_atomically(parameter_list, super().set_parameters_atomically)
 
     def _on_enable(self, request: SetBool.Request, response: SetBool.Response
                    ) -> SetBool.Response:
@@ -197,22 +179,28 @@ class DepthNode(LifecycleNode):
 
     def _on_reset(self, request: Trigger.Request, response: Trigger.Response
                   ) -> Trigger.Response:
-        """Forget the camera and the latencies."""
-        self._statistics.reset()
-        if self._answerer is not None:
-            self._answerer.reset()
-        response.success, response.message = True, 'camera and latencies forgotten'
+        """Forget the cameras and the latencies."""
+        for statistics in self._statistics.values():
+            statistics.reset()
+        for channel in self._channels:
+            channel.reset()
+        response.success, response.message = True, 'cameras and latencies forgotten'
         return response
 
     def _each_second(self) -> None:
         """Publish diagnostics, and break the silence."""
-        if self._inputs is not None and self._watchdog is not None:
-            self._watchdog.look(self._inputs)
         state = self._state_machine.current_state[1]
         if state == 'active' and not self._enabled:
             state = 'disabled'
-        self._diagnostics.publish(self._statistics.to_msg(
-            self.get_fully_qualified_name(), state, self.get_clock().now().to_msg()))
+        states = dict.fromkeys(self._statistics, state)
+        for channel in self._channels:
+            channel.look()
+            states[channel.statistics.camera] = channel.state(state)
+        msg = DiagnosticArray(status=[
+            statistics.to_status(self.get_fully_qualified_name(), states[camera])
+            for camera, statistics in self._statistics.items()])
+        msg.header.stamp = self.get_clock().now().to_msg()
+        self._diagnostics.publish(msg)
 
 
 def main(args: list[str] | None = None) -> int:
@@ -223,8 +211,7 @@ def main(args: list[str] | None = None) -> int:
         executor = SingleThreadedExecutor()
         node = DepthNode()
         executor.add_node(node)
-        if node.params.autostart:
-            node.autostart()
+        node.autostart()
         executor.spin()
     except (KeyboardInterrupt, ExternalShutdownException):
         pass

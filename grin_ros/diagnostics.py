@@ -20,6 +20,7 @@ from __future__ import annotations
 
 from collections import Counter, deque
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 import threading
 import time
 from typing import Any
@@ -30,20 +31,39 @@ from grin_ros.errors import require
 
 FRESH = 5.0  # [s] that a problem shows in the level
 WINDOW = 200  # frames that latencies and rate look back on
+IDLE = 'idle, as nobody subscribes'
+FINE = ('active', IDLE)  # states that call for nobody
 LEVELS = {'ok': b'\x00', 'warn': b'\x01', 'error': b'\x02'}
 
 
-class Statistics:
-    """Counters that any thread may raise: received = answered + dropped + in flight."""
+@dataclass
+class ModelStatus:
+    """
+    What is known about the model, which all cameras share.
 
-    def __init__(self) -> None:
+    :param facts: backend, bundle, engine, ...; set by whoever knows.
+    :param busy: what keeps depth from coming and will be over, such as an engine's build.
+    """
+
+    facts: dict[str, str] = field(default_factory=dict)
+    busy: str = ''
+
+
+class Statistics:
+    """
+    Counters of a camera, which any thread may raise: received = answered + dropped + in flight.
+
+    :param camera: its name, '' for the only one.
+    """
+
+    def __init__(self, camera: str = '', model: ModelStatus | None = None) -> None:
         """Start at zero."""
         self._lock = threading.Lock()
-        self.facts: dict[str, str] = {}  # backend, bundle, camera, ...; set by whoever knows
+        self.camera, self.model = camera, model or ModelStatus()
+        self.facts: dict[str, str] = {}  # camera, scale, ...; set by whoever knows
         self.received = self.answered = self.lost = 0
         self.dropped: Counter[str] = Counter()
         self.problem, self.problem_time = '', -np.inf
-        self.busy = ''  # what keeps depth from coming and will be over, such as an engine's build
         self._warnings: dict[str, tuple[str, float]] = {}
         self._answers: deque[float] = deque(maxlen=WINDOW)
         self._latencies: dict[str, deque[float]] = {}
@@ -111,7 +131,7 @@ class Statistics:
         with self._lock:
             recent = [moment for moment in self._answers if now - moment < 5.0]
             dropped = sum(self.dropped.values())
-            result = dict(self.facts)
+            result = self.model.facts | self.facts
             result |= {
                 'rate_hz': f'{len(recent) / 5.0:.1f}',
                 'received': str(self.received),
@@ -126,13 +146,12 @@ class Statistics:
             result['last_problem'] = self.problem
         return result
 
-    def to_msg(self, name: str, state: str, stamp: Any) -> Any:
+    def to_status(self, name: str, state: str) -> Any:
         """
-        Return a DiagnosticArray with one status.
+        Return a diagnostic_msgs/DiagnosticStatus.
 
         :param name: full name of the node.
-        :param state: label of the lifecycle state.
-        :param stamp: builtin_interfaces/Time of now.
+        :param state: label of the lifecycle state, or what else the node is.
         """
         msgs = require('diagnostic_msgs.msg', 'ros')
         warnings = self.warnings()
@@ -140,16 +159,13 @@ class Statistics:
         level, message = 'ok', f'{state}, {values["rate_hz"]} Hz'
         if time.monotonic() - self.problem_time < FRESH:
             level, message = 'error', self.problem
-        elif self.busy:
-            level, message = 'warn', f'{state}, {self.busy}'
+        elif self.model.busy:
+            level, message = 'warn', f'{state}, {self.model.busy}'
         elif warnings:
             level, message = 'warn', list(warnings.values())[-1]
-        elif state != 'active':
+        elif state not in FINE:
             level = 'warn'
-        status = msgs.DiagnosticStatus(
-            name=f'{name.strip("/")}: depth', hardware_id=name, level=LEVELS[level],
-            message=message, values=[msgs.KeyValue(key=key, value=value)
-                                     for key, value in values.items()])
-        result = msgs.DiagnosticArray(status=[status])
-        result.header.stamp = stamp
-        return result
+        return msgs.DiagnosticStatus(
+            name=f'{name.strip("/")}: {self.camera or "depth"}', hardware_id=name,
+            level=LEVELS[level], message=message,
+            values=[msgs.KeyValue(key=key, value=value) for key, value in values.items()])

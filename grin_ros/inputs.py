@@ -14,7 +14,7 @@
 #
 # SPDX-License-Identifier: Apache-2.0
 
-"""Inputs: the node's subscriptions; which topics, rectified or raw, and why nothing arrives."""
+"""Inputs: a camera's subscriptions; which topics, rectified or raw, why nothing arrives."""
 
 from __future__ import annotations
 
@@ -27,6 +27,7 @@ from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 
 from grin_ros.errors import GrinError
 from grin_ros.intake import CameraInfos
+from grin_ros.outputs import output_topic
 from grin_ros.params import DepthParams
 from grin_ros.qos import MatchedSubscription, node_names
 
@@ -35,27 +36,30 @@ SILENCE = 5.0  # [s] without a message before the node says so, and between two 
 
 class InputTopics:
     """
-    The names of the topics after remapping, and what they say about the image.
+    The names of a camera's topics after remapping, and what they say about the image.
 
+    :param camera: its name, '' for the only one.
     :raises GrinError: when camera_info is the node's own output.
     """
 
-    def __init__(self, node: Node, params: DepthParams) -> None:
+    def __init__(self, node: Node, camera: str, params: DepthParams) -> None:
         """Resolve the names."""
         self.compressed = params.image_transport == 'compressed'
-        base = node.resolve_topic_name('image')
-        self.image, self.name = 'image', base
+        self.image = below(camera, params.image_topic)
+        base = self.name = node.resolve_topic_name(self.image)
         if self.compressed:
             # image_transport's rule: remapping `image` moves `image/compressed` along.
-            self.image = 'image/compressed'
+            self.image += '/compressed'
             self.name = node.resolve_topic_name(self.image)
             if self.name == node.resolve_topic_name(self.image, only_expand=True):
                 self.image = self.name = f'{base}/compressed'
-        self.camera_info = node.resolve_topic_name('camera_info')
-        if self.camera_info == node.resolve_topic_name('camera_info', only_expand=True):
+        self.info = below(camera, params.camera_info_topic)
+        self.camera_info = node.resolve_topic_name(self.info)
+        if self.camera_info == node.resolve_topic_name(output_topic(camera, 'camera_info')):
+            remedy = (f'set {camera}.camera_info_topic' if camera else
+                      'set camera_info_topic, or remap it (-r camera_info:=/camera/camera_info)')
             raise GrinError(f'the camera_info input would be {self.camera_info}, which this node '
-                            'publishes: remap it to the camera (launch argument '
-                            'camera_info_topic, or -r camera_info:=/camera/camera_info)')
+                            f'publishes: {remedy}')
         named = 'rect' in base.rsplit('/', 1)[-1]
         self.rectified = named if params.rectified == 'auto' else params.rectified == 'true'
         reason = (f'{base} {"contains" if named else "has no"} "rect" in its last part'
@@ -71,7 +75,9 @@ class InputTopics:
 
 class Inputs:
     """
-    The two subscriptions of an active node.
+    The two subscriptions of a camera, which exist while somebody wants what is made of them.
+
+    Images that nobody needs cost a core's tenth to receive.
 
     :param on_image: called with every image message.
     :param on_lost: called with the number of images that DDS reports as lost.
@@ -79,23 +85,30 @@ class Inputs:
 
     def __init__(self, node: Node, topics: InputTopics, infos: CameraInfos,
                  on_image: Callable[[Any], None], on_lost: Callable[[int], None]) -> None:
-        """Subscribe."""
-        self._topics, self._infos, self._on_image = topics, infos, on_image
+        """Subscribe to nothing yet."""
+        self._infos, self._on_image = infos, on_image
         self._last_image = self._last_word = time.monotonic()
+        self.listening = False
         kind = CompressedImage if topics.compressed else Image
         # camera_info first: the image that arrives in between then finds its own.
         self._subscriptions = [
-            MatchedSubscription(node, CameraInfo, 'camera_info', infos.put, lambda count: None),
+            MatchedSubscription(node, CameraInfo, topics.info, infos.put, lambda count: None),
             MatchedSubscription(node, kind, topics.image, self._receive, on_lost)]
 
     def _receive(self, msg: Any) -> None:
         self._last_image = time.monotonic()
         self._on_image(msg)
 
-    def match(self) -> None:
-        """Follow the publishers' reliability."""
-        for subscription in self._subscriptions:
-            subscription.match()
+    def follow(self, wanted: bool) -> None:
+        """Subscribe or not, and follow the publishers' reliability."""
+        if wanted and not self.listening:
+            self._last_image = self._last_word = time.monotonic()
+        elif self.listening and not wanted:
+            self.close()
+        self.listening = wanted
+        if wanted:
+            for subscription in self._subscriptions:
+                subscription.match()
 
     def silence(self) -> str:
         """Return a sentence when something has not arrived for a while, else ''."""
@@ -104,10 +117,12 @@ class Inputs:
             return ''
         info, image = self._subscriptions
         sentences = []
-        if now - self._last_image >= SILENCE:
+        # Without subscriptions it shows only that nobody publishes.
+        if now - self._last_image >= SILENCE and (self.listening or not image.publishers()):
             sentences.append(f'no image on {image.name} for {now - self._last_image:.0f} s '
                              f'({_publishers(image.publishers())}; launch argument image_topic)')
-        if self._infos.required and not self._infos.received:
+        if self._infos.required and not self._infos.received and (
+                self.listening or not info.publishers()):
             sentences.append(f'no camera_info on {info.name} yet '
                              f'({_publishers(info.publishers())}; launch argument '
                              'camera_info_topic, or require_camera_info: false for depth '
@@ -118,13 +133,17 @@ class Inputs:
 
     def mismatches(self) -> dict[str, str]:
         """Return a sentence for each topic with publishers that cannot be heard."""
-        self.match()
         return {each.name: each.mismatches() for each in self._subscriptions}
 
     def close(self) -> None:
         """Unsubscribe."""
         for subscription in self._subscriptions:
             subscription.close()
+
+
+def below(camera: str, topic: str) -> str:
+    """Return a topic below the name of its camera, unless it begins at the root or the node."""
+    return f'{camera}/{topic}' if camera and topic[:1] not in ('/', '~') else topic
 
 
 def _publishers(names: list[str]) -> str:

@@ -14,7 +14,7 @@
 #
 # SPDX-License-Identifier: Apache-2.0
 
-"""Mailbox and worker: the newest frame in, one thread that owns the model takes it out."""
+"""Mailbox and worker: the newest frames in, one thread that owns the model takes them out."""
 
 from __future__ import annotations
 
@@ -26,33 +26,39 @@ from typing import Any
 
 
 class Mailbox:
-    """A box for one item: a newer one replaces what nobody has taken."""
+    """
+    A box with a place for each sender, who take turns.
+
+    A newer item replaces what nobody has taken of its sender, and keeps the place in the queue:
+    a fast sender starves none.
+    """
 
     def __init__(self) -> None:
         """Start empty and open."""
         self._changed = threading.Condition()
-        self._item: Any = None
+        self._items: dict[Any, Any] = {}  # who has waited longest comes first
         self._closed = False
 
-    def put(self, item: Any) -> Any:
+    def put(self, sender: Any, item: Any) -> Any:
         """Leave an item and return the one it replaces, or None."""
         with self._changed:
-            replaced, self._item = self._item, item
+            replaced = self._items.get(sender)
+            self._items[sender] = item
             self._changed.notify()
             return replaced
 
-    def take(self) -> Any:
-        """Wait for an item; None when the box is closed."""
+    def take(self, limit: int = 1) -> list[tuple[Any, Any]]:
+        """Wait; return (sender, item) of those who waited longest; [] when the box is closed."""
         with self._changed:
-            self._changed.wait_for(lambda: self._item is not None or self._closed)
-            item, self._item = self._item, None
-            return None if self._closed else item
+            self._changed.wait_for(lambda: self._items or self._closed)
+            if self._closed:
+                return []
+            return [(sender, self._items.pop(sender)) for sender in list(self._items)[:limit]]
 
-    def empty(self) -> Any:
-        """Remove the item and return it, or None."""
+    def empty(self, sender: Any) -> Any:
+        """Remove the item of a sender and return it, or None."""
         with self._changed:
-            item, self._item = self._item, None
-            return item
+            return self._items.pop(sender, None)
 
     def close(self) -> None:
         """Let everybody who waits go home."""
@@ -65,17 +71,21 @@ class Worker:
     """
     One thread that loads the model and is the only one to touch it (CUDA contexts need that).
 
+    :param mailbox: where the work comes from; stop() closes it.
     :param load: called once in the thread; returns the model.
-    :param work: called in the thread with the model and each item; must not raise.
+    :param work: called in the thread with the model and what take() returned; must not raise.
+    :param limit: of items taken at once, asked of the model.
     :param free: called in the thread with the model at the end.
     """
 
-    def __init__(self, load: Callable[[], Any], work: Callable[[Any, Any], None],
-                 free: Callable[[Any], None] = lambda model: None) -> None:
+    def __init__(self, mailbox: Mailbox, load: Callable[[], Any],
+                 work: Callable[[Any, list[tuple[Any, Any]]], None],
+                 free: Callable[[Any], None] = lambda model: None,
+                 limit: Callable[[Any], int] = lambda model: 1) -> None:
         """Start the thread; ``loaded`` tells how the loading went."""
-        self.mailbox = Mailbox()
         self.loaded: Future = Future()
-        self._load, self._work, self._free = load, work, free
+        self._mailbox, self._load, self._work, self._free = mailbox, load, work, free
+        self._limit = limit
         # A daemon, so that an inference that hangs cannot keep a stopped node alive.
         self._thread = threading.Thread(target=self._run, name='grin_worker', daemon=True)
         self._thread.start()
@@ -87,13 +97,13 @@ class Worker:
             self.loaded.set_exception(error)
             return
         self.loaded.set_result(None)  # not the model: it ends with the thread
-        while (item := self.mailbox.take()) is not None:
-            self._work(model, item)
+        while items := self._mailbox.take(self._limit(model)):
+            self._work(model, items)
         self._free(model)
 
     def stop(self, timeout: float) -> bool:
         """Finish the item in work and end the thread; False when that takes longer [s]."""
-        self.mailbox.close()
+        self._mailbox.close()
         self._thread.join(timeout)
         if self._thread.is_alive():
             return False

@@ -48,18 +48,25 @@ REMAPPING = ['--ros-args', *(part for name, inside in INTERNAL.items()
                              for part in ('-r', f'{inside}:={name}'))]
 
 
+def output_topic(camera: str, name: str) -> str:
+    """Return an output's name in the code: below its camera's, '' for the only one."""
+    return f'{camera}/{name}' if camera else INTERNAL.get(name, name)
+
+
 class Outputs:
     """
-    The node's publishers, relative to its namespace, and what they need from frame to frame.
+    A camera's publishers, relative to the node's namespace, and what they need between frames.
 
     :param node: publishers are made on it; it has REMAPPING among its arguments.
+    :param camera: its name, '' for the only one.
     """
 
-    def __init__(self, node: LifecycleNode) -> None:
+    def __init__(self, node: LifecycleNode, camera: str = '') -> None:
         """Advertise every topic."""
         self._node = node
+        self._topics = {name: output_topic(camera, name) for name in TOPICS}
         self._publishers = {
-            name: node.create_lifecycle_publisher(kind, INTERNAL.get(name, name), **output_qos())
+            name: node.create_lifecycle_publisher(kind, self._topics[name], **output_qos())
             for name, kind in TOPICS.items()}
         self._results = Results()
         self._cloud_grid: CloudGrid | None = None
@@ -72,12 +79,17 @@ class Outputs:
 
     def unheard(self) -> dict[str, str]:
         """Return a sentence for each output with subscribers that cannot hear it."""
-        return {name: unheard(self._node, INTERNAL.get(name, name)) for name in TOPICS}
+        return {name: unheard(self._node, topic) for name, topic in self._topics.items()}
 
-    def wanted(self, params: DepthParams) -> set[str]:
-        """Return the outputs with subscribers; empty when there is nothing to compute."""
+    def listened(self) -> set[str]:
+        """Return the outputs with subscribers; empty when nobody needs anything."""
         names = {name for name, publisher in self._publishers.items()
                  if publisher.get_subscription_count() > 0}
+        return set() if names <= DESCRIPTIONS else names
+
+    def wanted(self, params: DepthParams) -> set[str]:
+        """Return the outputs that this frame is for; empty when there is nothing to compute."""
+        names = self.listened()
         if params.points_rate > 0 and time.monotonic() < self._next_cloud:
             names -= CLOUDS
         return set() if names <= DESCRIPTIONS else names

@@ -14,54 +14,51 @@
 #
 # SPDX-License-Identifier: Apache-2.0
 
-"""Parameters of the depth node: one dataclass in; declaration, checks, YAML and table out."""
+"""Parameters of the depth node: the one place where their defaults, ranges and words live."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, Field, field, fields
-import difflib
-import math
-import sys
-from typing import Any, TYPE_CHECKING
+from typing import Any
 
 from grin_ros.backends import NAMES as BACKENDS
 from grin_ros.errors import GrinError
 
-if TYPE_CHECKING:
-    from rcl_interfaces.msg import ParameterDescriptor
-    from rclpy.node import Node
-
-TYPE_NAMES = {bool: 'bool', int: 'integer', float: 'double', str: 'string'}
-FOREIGN_PREFIXES = ('qos_overrides.',)  # declared by rclpy, not by us
-
 
 def _parameter(default: Any, text: str, unit: str = '', low: float | None = None,
                high: float | None = None, choices: tuple[Any, ...] = (),
-               dynamic: bool = False) -> Any:
-    """Describe one parameter; ``dynamic`` ones may change while the node runs."""
+               dynamic: bool = False, shared: bool = False) -> Any:
+    """Describe one: ``dynamic`` may change at run time, ``shared`` is the same for all cameras."""
     return field(default=default, metadata={
         'text': text, 'unit': unit, 'low': low, 'high': high, 'choices': choices,
-        'dynamic': dynamic})
+        'dynamic': dynamic, 'shared': shared})
 
 
 @dataclass(frozen=True)
 class DepthParams:
     """The values of all parameters, checked; a default lives here and nowhere else."""
 
+    cameras: tuple[str, ...] = _parameter(
+        ('',), 'names of the cameras, whose topics lie below their names and for which '
+        '`front.max_rate` goes before `max_rate`; one empty name: one camera', shared=True)
+    image_topic: str = _parameter(
+        'image', 'image to listen to; a name without leading / lies below the name of its '
+        'camera and can be remapped')
+    camera_info_topic: str = _parameter(
+        'camera_info', 'calibration of the image, named likewise')
     autostart: bool = _parameter(
         True, 'configure and activate at start; false under a lifecycle manager '
-        '(Nav2: with bond_timeout 0.0)')
-    bundle: str = _parameter('', 'folder of the model; empty for the one that ships')
+        '(Nav2: with bond_timeout 0.0)', shared=True)
+    bundle: str = _parameter('', 'folder of the model; empty for the one that ships', shared=True)
     backend: str = _parameter(
         'auto', 'library that runs the model; auto takes the best that works and says which, '
-        'a named one never falls back', choices=BACKENDS)
+        'a named one never falls back', choices=BACKENDS, shared=True)
     engine_build: str = _parameter(
         'background', 'background: the worker builds a TensorRT engine that is missing; never: '
-        'it must be there', choices=('background', 'never'))
-    device_id: int = _parameter(0, 'CUDA device of TensorRT', low=0, high=63)
+        'it must be there', choices=('background', 'never'), shared=True)
+    device_id: int = _parameter(0, 'CUDA device of TensorRT', low=0, high=63, shared=True)
     cpu_threads: int = _parameter(
-        0, 'threads of the model on the CPU; 0 for all cores', low=0, high=256)
+        0, 'threads of the model on the CPU; 0 for all cores', low=0, high=256, shared=True)
     image_transport: str = _parameter(
         'raw', 'raw listens to `image`, compressed to `image/compressed`',
         choices=('raw', 'compressed'))
@@ -83,7 +80,7 @@ class DepthParams:
         1, 'draws per frame, depth is their median', low=1, high=16, dynamic=True)
     query_stride: int = _parameter(
         0, 'depth is asked at every n-th pixel of the input of the network, and upsampled; 0 '
-        'for the default of the bundle', unit='px', choices=(0, 1, 2, 4, 8))
+        'for the default of the bundle', unit='px', choices=(0, 1, 2, 4, 8), shared=True)
     seed: int = _parameter(
         0, 'of the noise: same seed and frame, same depth', low=0, high=2**31 - 1, dynamic=True)
     min_depth: float = _parameter(
@@ -146,118 +143,3 @@ def describe_range(name: str) -> str:
     if spec['choices']:
         return ', '.join(map(str, spec['choices']))
     return '' if spec['low'] is None else f'{spec["low"]} to {spec["high"]}'
-
-
-def checked(name: str, value: Any) -> Any:
-    """
-    Return a value in the type of its parameter; 20 is taken for 20.0 and true for 'true'.
-
-    :raises GrinError: when the type or the range is wrong; names both.
-    """
-    spec = FIELDS[name].metadata
-    kind: type = type(FIELDS[name].default)
-    # type(), since to isinstance() a bool is an int.
-    if kind is float and type(value) is int:
-        value = float(value)
-    elif kind is str and type(value) is bool and 'true' in spec['choices']:
-        value = str(value).lower()  # YAML reads `rectified: true` as a bool
-    finite = not isinstance(value, float) or math.isfinite(value)
-    if type(value) is not kind or not finite:
-        raise GrinError(f'parameter {name} must be a {TYPE_NAMES[kind]}, not {value!r}')
-    low, high, choices = spec['low'], spec['high'], spec['choices']
-    if (choices and value not in choices) or (low is not None and not low <= value <= high):
-        unit = f' {spec["unit"]}' if spec['unit'] else ''
-        raise GrinError(f'parameter {name} must be {"one of " if choices else ""}'
-                        f'{describe_range(name)}{unit}, not {value!r}')
-    return value
-
-
-def params_from(values: Mapping[str, Any], base: DepthParams | None = None) -> DepthParams:
-    """Return checked parameters: ``values`` over ``base`` (the defaults)."""
-    merged = {name: getattr(base or DepthParams(), name) for name in FIELDS}
-    merged.update({name: checked(name, value) for name, value in values.items()})
-    return DepthParams(**merged)
-
-
-def strangers(names: Iterable[str]) -> list[str]:
-    """
-    Return the names that are not ours.
-
-    :raises GrinError: for a name close to a real one, which is a typing error.
-    """
-    found = []
-    for name in names:
-        if name in FIELDS or name.startswith(FOREIGN_PREFIXES):
-            continue
-        near = difflib.get_close_matches(name, FIELDS, n=1, cutoff=0.75)
-        if near:
-            raise GrinError(f'there is no parameter {name}: did you mean {near[0]}?')
-        found.append(name)
-    return found
-
-
-def descriptor(name: str) -> ParameterDescriptor:
-    """Return what ``ros2 param describe`` shows."""
-    from rcl_interfaces.msg import FloatingPointRange, IntegerRange, ParameterDescriptor
-    entry = FIELDS[name]
-    spec, kind = entry.metadata, type(entry.default)
-    # dynamic_typing: an integer where a double belongs reaches checked(), which takes it.
-    result = ParameterDescriptor(
-        name=name, read_only=not spec['dynamic'], dynamic_typing=True,
-        description=spec['text'] + (f' [{spec["unit"]}]' if spec['unit'] else ''),
-        additional_constraints=describe_range(name))
-    if spec['low'] is not None and kind is int:
-        result.integer_range = [IntegerRange(from_value=spec['low'], to_value=spec['high'])]
-    elif spec['low'] is not None:
-        result.floating_point_range = [
-            FloatingPointRange(from_value=spec['low'], to_value=spec['high'])]
-    return result
-
-
-def declare(node: Node) -> DepthParams:
-    """
-    Declare every parameter on a node and return the checked values.
-
-    :raises GrinError: for a wrong value or a misspelt name; strangers only warn, since a
-        ``/**`` section of a YAML file reaches every node.
-    """
-    # rclpy keeps what the command line and the YAML files set only here.
-    overrides = {name: parameter.value for name, parameter in node._parameter_overrides.items()
-                 if not node.has_parameter(name)}
-    for name in strangers(overrides):
-        node.get_logger().warning(f'parameter {name} is not one of this node and is ignored')
-    params = params_from({name: overrides[name] for name in FIELDS if name in overrides})
-    for name in FIELDS:
-        node.declare_parameter(name, getattr(params, name), descriptor(name),
-                               ignore_override=True)
-    return params
-
-
-def to_yaml() -> str:
-    """Return config/depth.param.yaml: every parameter with its default and a comment."""
-    lines = ['# Parameters of grin_ros depth_node with their defaults; all may be left out.',
-             '# Written by `python3 -m grin_ros.params yaml`.', '/**:', '  ros__parameters:']
-    for name, entry in FIELDS.items():
-        spec, value = entry.metadata, entry.default
-        notes = [describe_range(name), spec['unit'], 'at run time' if spec['dynamic'] else '']
-        remark = '; '.join(note for note in notes if note)
-        lines.append(f'    # {spec["text"]}' + (f' ({remark})' if remark else ''))
-        text = str(value).lower() if isinstance(value, bool) else str(value)
-        lines.append(f'    {name}: ' + (f"'{value}'" if isinstance(value, str) else text))
-    return '\n'.join(lines) + '\n'
-
-
-def to_markdown() -> str:
-    """Return the README's table of parameters."""
-    lines = ['| parameter | default | values | unit | at run time | |',
-             '|---|---|---|---|---|---|']
-    for name, entry in FIELDS.items():
-        spec, value = entry.metadata, entry.default
-        text = str(value).lower() if isinstance(value, bool) else str(value)
-        lines.append(f'| `{name}` | {text} | {describe_range(name)} | {spec["unit"]} | '
-                     f'{"yes" if spec["dynamic"] else "no"} | {spec["text"]} |')
-    return '\n'.join(lines) + '\n'
-
-
-if __name__ == '__main__':
-    print({'yaml': to_yaml, 'markdown': to_markdown}[sys.argv[1]](), end='')

@@ -94,16 +94,15 @@ class MatchedSubscription:
 
     def __init__(self, node: Node, msg_type: Any, topic: str, callback: Callable[[Any], None],
                  on_lost: Callable[[int], None]) -> None:
-        """Subscribe; call match() now and then."""
+        """Only look; match() subscribes and is to be called now and then."""
         self._node, self._msg_type, self._topic = node, msg_type, topic
         self._callback, self._on_lost = callback, on_lost
         self._subscription: Any = None
         self.name = node.resolve_topic_name(topic)
         self.reliability = ReliabilityPolicy.BEST_EFFORT
-        self.match()
 
     def match(self) -> None:
-        """Look at the publishers and subscribe again if they changed their offer."""
+        """Look at the publishers and subscribe, or again if they changed their offer."""
         offers = [info.qos_profile.reliability
                   for info in self._node.get_publishers_info_by_topic(self._topic)]
         reliable = bool(offers) and all(each == ReliabilityPolicy.RELIABLE for each in offers)

@@ -19,23 +19,31 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from rclpy.clock import JumpThreshold, TimeJump
 from rclpy.duration import Duration
 from rclpy.node import Node
 
-from grin_ros.answer import Answerer
 from grin_ros.diagnostics import Statistics
 from grin_ros.inputs import Inputs, InputTopics
+from grin_ros.outputs import Outputs
+from grin_ros.voice import Voice
 from grin_ros.watch import Pace
 
 
 class Watchdog:
-    """Breaks the silence of a configured node; every sentence names topic, node and remedy."""
+    """
+    Breaks the silence of a camera; every sentence names topic, node and remedy.
 
-    def __init__(self, node: Node, topics: InputTopics, answerer: Answerer,
-                 statistics: Statistics) -> None:
+    :param on_rewind: called when the clock went back.
+    """
+
+    def __init__(self, node: Node, topics: InputTopics, outputs: Outputs,
+                 statistics: Statistics, voice: Voice, on_rewind: Callable[[], None]) -> None:
         """Listen to jumps of the clock."""
-        self._topics, self._answerer, self._statistics = topics, answerer, statistics
+        self._topics, self._outputs, self._statistics = topics, outputs, statistics
+        self._voice, self._on_rewind = voice, on_rewind
         self._pace = Pace(topics.name)
         self._jumps = node.get_clock().create_jump_callback(
             JumpThreshold(min_forward=None, min_backward=Duration(nanoseconds=-1),
@@ -48,17 +56,17 @@ class Watchdog:
     def look(self, inputs: Inputs) -> None:
         """Look around; call it once a second while the node listens."""
         if sentence := inputs.silence():
-            self._answerer.tell('silence', sentence)
-        for topic, sentence in (inputs.mismatches() | self._answerer.unheard()).items():
+            self._voice.complain('silence', sentence)
+        for topic, sentence in (inputs.mismatches() | self._outputs.unheard()).items():
             if sentence:
-                self._answerer.warn(f'qos_{topic}', sentence)
+                self._voice.warn(f'qos_{topic}', sentence)
         if sentence := self._pace.check(*self._statistics.pace()):
-            self._answerer.warn('too_slow', sentence)
+            self._voice.warn('too_slow', sentence)
 
     def lost(self, count: int) -> None:
         """Count images that DDS lost and say how to lose fewer."""
         self._statistics.lose(count)
-        self._answerer.warn('lost', (
+        self._voice.warn('lost', (
             f'{count} images on {self._topics.name} were lost in DDS '
             f'({self._topics.publishers()}): start the camera with '
             'FASTDDS_DEFAULT_PROFILES_FILE set to config/fastdds_shm.xml, let it publish '
@@ -66,7 +74,7 @@ class Watchdog:
 
     def _jumped(self, jump: TimeJump) -> None:
         """Take time that goes back for a new beginning: a bag has looped."""
-        self._answerer.rewind()
-        self._answerer.warn('clock', (
+        self._on_rewind()
+        self._voice.warn('clock', (
             f'the clock went back by {-jump.delta.nanoseconds / 1e9:.2f} s: a bag or a '
             'simulation has begun anew (use_sim_time)'))

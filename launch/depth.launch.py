@@ -41,6 +41,10 @@ ARGUMENTS = [
         'camera_info_topic', default_value='/camera/camera_info',
         description='calibration of the image'),
     DeclareLaunchArgument(
+        'cameras', default_value='',
+        description='names of several cameras, with a space between; each takes the place of '
+        '{camera} in the topics'),
+    DeclareLaunchArgument(
         'params_file', default_value=os.path.join(SHARE, 'config', 'depth.param.yaml'),
         description='YAML file with parameters'),
     DeclareLaunchArgument(
@@ -69,6 +73,16 @@ def start(context: LaunchContext) -> list[LaunchDescriptionEntity]:
     namespace = LaunchConfiguration('namespace').perform(context).strip('/')
     given = {name: ParameterValue(LaunchConfiguration(name), value_type=kind)
              for name, kind in OPTIONAL.items() if LaunchConfiguration(name).perform(context)}
+    cameras = LaunchConfiguration('cameras').perform(context).split()
+    topics = {topic: LaunchConfiguration(topic).perform(context)
+              for topic in ('image_topic', 'camera_info_topic')}
+    remappings = [] if cameras else [('image', topics['image_topic']),
+                                     ('camera_info', topics['camera_info_topic'])]
+    if cameras:
+        given['cameras'] = cameras
+        given |= {f'{camera}.{name}': topic.replace('{camera}', camera)
+                  for camera in cameras for name, topic in topics.items()}
+    shown = '/'.join(filter(None, [namespace, *cameras[:1]]))
     # Best-effort images between two processes need more shared memory than Fast DDS takes by
     # itself. A profile that the user has set stays.
     environment = {}
@@ -80,13 +94,12 @@ def start(context: LaunchContext) -> list[LaunchDescriptionEntity]:
             package='grin_ros', executable='depth_node', name='grin_depth', namespace=namespace,
             output='screen', additional_env=environment,
             parameters=[LaunchConfiguration('params_file'), given],
-            remappings=[('image', LaunchConfiguration('image_topic')),
-                        ('camera_info', LaunchConfiguration('camera_info_topic'))],
+            remappings=remappings,
             arguments=['--ros-args', '--log-level', LaunchConfiguration('log_level')]),
         Node(
             package='rviz2', executable='rviz2', output='screen', additional_env=environment,
             arguments=['-d', os.path.join(SHARE, 'config', 'depth.rviz')],
-            remappings=[(f'/grin/{topic}', f'/{namespace}/{topic}'.replace('//', '/'))
+            remappings=[(f'/grin/{topic}', f'/{shown}/{topic}'.replace('//', '/'))
                         for topic in OUTPUTS],
             condition=IfCondition(LaunchConfiguration('rviz'))),
     ]

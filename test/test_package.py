@@ -25,7 +25,7 @@ import sys
 import pytest
 
 import grin_ros
-from grin_ros import params
+from grin_ros import param_docs
 from grin_ros.cli import VERBS
 
 ROOT = Path(__file__).parents[1]
@@ -114,8 +114,8 @@ def test_readme_lists_the_verbs() -> None:
 
 
 def test_readme_has_the_parameters() -> None:
-    assert readme_section('parameters') == params.to_markdown(), (
-        'run `python3 -m grin_ros.params markdown` and paste its output into README.md')
+    assert readme_section('parameters') == param_docs.to_markdown(), (
+        'run `python3 -m grin_ros.param_docs markdown` and paste its output into README.md')
 
 
 @pytest.mark.parametrize('path', LAUNCH_FILES, ids=lambda path: path.name)

@@ -21,7 +21,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from grin_ros.diagnostics import Statistics
+from grin_ros.diagnostics import ModelStatus
 
 BUSY = ('building', 'calibrating', 'testing')
 FACTS = ('engine', 'engine_warning')
@@ -31,26 +31,26 @@ class EngineNews:
     """
     Listens to the TensorRT backend for the node.
 
-    :param statistics: gets the facts ``engine`` and ``engine_warning``, and what is going on.
+    :param model: gets the facts ``engine`` and ``engine_warning``, and what is going on.
     :param logger: has info() and warning().
     """
 
-    def __init__(self, statistics: Statistics, logger: Any) -> None:
+    def __init__(self, model: ModelStatus, logger: Any) -> None:
         """Forget what engines of an earlier time said."""
-        self._statistics, self._logger = statistics, logger
+        self._model, self._logger = model, logger
         self.built = False  # since somebody last set it to False
         for fact in FACTS:
-            statistics.facts.pop(fact, None)
+            model.facts.pop(fact, None)
 
     def report(self, text: str) -> None:
         """Note what the engine is at; progress in percent goes to diagnostics alone."""
         self.built = self.built or text.startswith('built')
-        self._statistics.busy = text if text.startswith(BUSY) else ''
-        self._statistics.facts['engine'] = text
+        self._model.busy = text if text.startswith(BUSY) else ''
+        self._model.facts['engine'] = text
         if '%' not in text:
             self._logger.info(f'engine: {text}')
 
     def warn(self, text: str) -> None:
         """Say what an engine is not, and keep it in diagnostics."""
-        self._statistics.facts['engine_warning'] = text
+        self._model.facts['engine_warning'] = text
         self._logger.warning(text)

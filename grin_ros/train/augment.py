@@ -115,17 +115,32 @@ def random_crop(sample: Sample, size: tuple[int, int], rng: np.random.Generator,
 
 
 def photometric(image: NDArray[np.uint8], rng: np.random.Generator) -> NDArray[np.uint8]:
-    """Vary exposure, white balance, saturation, blur, noise and JPEG quality of uint8 RGB."""
+    """Vary exposure, colour, blur, motion, sharpness, noise and JPEG quality of uint8 RGB."""
     x = image.astype(np.float32) / 255
     x = x ** math.exp(rng.normal(0.0, 0.3))
     x *= np.float32(rng.uniform(0.6, 1.4)) * rng.uniform(0.85, 1.15, 3).astype(np.float32)
     grey = x.mean(-1, keepdims=True)
     x = grey + (x - grey) * np.float32(rng.uniform(0.1, 1.4))
-    if rng.random() < 0.3:
-        x = cv2.GaussianBlur(x, (0, 0), rng.uniform(0.3, 1.2))
+    choice = rng.random()
+    if choice < 0.3:
+        x = cv2.GaussianBlur(x, (0, 0), math.exp(rng.uniform(math.log(0.3), math.log(2.0))))
+    elif choice < 0.4:  # the camera moves
+        x = cv2.filter2D(x, -1, _streak(rng))
+    elif choice < 0.65:  # cameras sharpen, and leave halos
+        x += (x - cv2.GaussianBlur(x, (0, 0), rng.uniform(0.6, 1.5))) * rng.uniform(0.2, 1.2)
     x += rng.standard_normal(x.shape, np.float32) * np.float32(rng.uniform(0.0, 0.05))
     out = (np.clip(x, 0, 1) * 255 + 0.5).astype(np.uint8)
     if rng.random() < 0.3:
         quality = [cv2.IMWRITE_JPEG_QUALITY, int(rng.integers(25, 90))]
         out = cv2.imdecode(cv2.imencode('.jpg', out, quality)[1], cv2.IMREAD_COLOR)
     return out
+
+
+def _streak(rng: np.random.Generator) -> NDArray[np.float32]:
+    """Return the kernel of a straight motion of 2 to 7 px during the exposure."""
+    reach, angle = rng.uniform(1.0, 3.5), rng.uniform(0, math.pi)
+    kernel = np.zeros((9, 9), np.float32)
+    offset = reach * np.array([math.cos(angle), math.sin(angle)])
+    ends = [np.rint((4 + side * offset) * 16).astype(int).tolist() for side in (-1, 1)]
+    cv2.line(kernel, ends[0], ends[1], 1.0, 1, cv2.LINE_AA, shift=4)
+    return kernel / kernel.sum()

@@ -120,11 +120,12 @@ class Robot:
     """Camera and recorder: publishes images, keeps what the node of one namespace answers."""
 
     def __init__(self, namespace: str, reliable: bool = True, image: str = IMAGE,
-                 info: str = INFO, outputs: tuple[str, ...] = ('depth', 'camera_info', 'points')
-                 ) -> None:
-        """Advertise the camera and subscribe to the node's outputs."""
-        self.namespace = namespace
-        self.node = rclpy.create_node(f'robot_{namespace}')
+                 info: str = INFO, outputs: tuple[str, ...] = ('depth', 'camera_info', 'points'),
+                 camera: str = '') -> None:
+        """Advertise the camera and subscribe to the outputs that the node has for it."""
+        self.namespace, self.camera = namespace, camera
+        self.prefix = f'/{namespace}/{camera}'.rstrip('/')
+        self.node = rclpy.create_node(f'robot_{namespace}{camera}')
         reliability = ReliabilityPolicy.RELIABLE if reliable else ReliabilityPolicy.BEST_EFFORT
         qos = QoSProfile(depth=10, reliability=reliability)
         self.image_topic = image
@@ -135,7 +136,7 @@ class Robot:
         self.diagnostics: dict[str, str] = {}
         self.level = b''
         for name in outputs:
-            self.node.create_subscription(OUTPUTS[name], f'/{namespace}/{name}',
+            self.node.create_subscription(OUTPUTS[name], f'{self.prefix}/{name}',
                                           self._keeper(name), 10)
         self.node.create_subscription(DiagnosticArray, '/diagnostics', self._diagnose, 10)
 
@@ -145,8 +146,8 @@ class Robot:
         return keep
 
     def _diagnose(self, msg: DiagnosticArray) -> None:
-        status = msg.status[0]
-        if status.hardware_id == f'/{self.namespace}/grin_depth':
+        name = f'{self.namespace}/grin_depth: {self.camera or "depth"}'
+        for status in (each for each in msg.status if each.name == name):
             self.diagnostics = {each.key: each.value for each in status.values}
             self.diagnostics['message'] = status.message
             self.level = status.level
@@ -177,7 +178,7 @@ class Robot:
             listeners = self.node.get_subscriptions_info_by_topic(self.image_topic)
             return (any(each.qos_profile.reliability == offered for each in listeners)
                     and self._infos.get_subscription_count() > 0
-                    and all(self.node.count_publishers(f'/{self.namespace}/{name}')
+                    and all(self.node.count_publishers(f'{self.prefix}/{name}')
                             for name in self.answers))
         self.wait(heard, f'the node in /{self.namespace} listens to {self.image_topic}')
 

@@ -118,17 +118,21 @@ def test_newest_image_wins_when_the_camera_is_faster(
     assert int(robot.diagnostics['dropped_newer_frame']) > 0
 
 
-def test_nothing_is_computed_when_nobody_listens(
+def test_nothing_is_received_while_nobody_wants_depth(
         node: 'robots.NodeProcess', make_robot: Callable) -> None:
     robot = make_robot('flow', outputs=())
-    robot.wait_until_heard()
+    robot.diagnosed('message', 'idle')
+    assert robot.level == b'\x00', 'it is all right that nobody subscribes'
+    assert robot.node.count_subscribers(robots.IMAGE) == 0
     before = robot.settled()
     for _ in range(5):
         robot.send(robots.picture(), robots.pinhole_info())
         robot.spin(0.1)
-    after = robot.settled()
-    assert int(after['answered']) == int(before['answered'])
-    assert int(after['dropped_not_wanted']) - int(before.get('dropped_not_wanted', 0)) >= 1
+    assert robot.settled()['received'] == before['received']
+    listener = make_robot('flow', outputs=('depth',))
+    listener.wait_until_heard()
+    listener.ask(robots.picture(), robots.pinhole_info())
+    listener.diagnosed('message', 'active')
 
 
 def test_only_what_is_wanted_is_published(node: 'robots.NodeProcess', make_robot: Callable

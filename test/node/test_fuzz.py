@@ -31,7 +31,7 @@ from grin_ros.errors import GrinError
 from grin_ros.estimator import DepthEstimator
 from grin_ros.intake import CameraInfos, read_frame, Rejected
 from grin_ros.messages import image_to_msg, LAYOUTS
-from grin_ros.params import params_from
+from grin_ros.param_values import params_from
 
 hypothesis = pytest.importorskip('hypothesis', reason='hypothesis is not installed')
 robots = pytest.importorskip('robot', reason='ROS 2 is not installed')

@@ -18,7 +18,7 @@
 
 import pytest
 
-from grin_ros.diagnostics import LEVELS, Statistics
+from grin_ros.diagnostics import IDLE, LEVELS, ModelStatus, Statistics
 
 
 def test_every_image_is_accounted_for() -> None:
@@ -48,13 +48,10 @@ def test_latencies_are_percentiles_of_the_last_frames() -> None:
 
 def test_message_has_the_level_of_the_worst() -> None:
     pytest.importorskip('diagnostic_msgs', reason='ROS 2 is not installed')
-    stamp = pytest.importorskip('builtin_interfaces.msg').Time(sec=7)
     statistics = Statistics()
 
     def status(state: str) -> object:
-        msg = statistics.to_msg('/grin/grin_depth', state, stamp)
-        assert msg.header.stamp == stamp
-        return msg.status[0]
+        return statistics.to_status('/grin/grin_depth', state)
 
     assert status('active').level == LEVELS['ok']
     assert status('inactive').level == LEVELS['warn']
@@ -62,3 +59,19 @@ def test_message_has_the_level_of_the_worst() -> None:
     assert status('active').level == LEVELS['error']
     assert status('active').message == '/camera/image is upside down'
     assert status('active').name == 'grin/grin_depth: depth'
+    assert status(IDLE).level == LEVELS['error'], 'a problem stays one for some seconds'
+    statistics.recover()
+    assert status(IDLE).level == LEVELS['ok']
+
+
+def test_cameras_have_counters_of_their_own_and_share_the_model() -> None:
+    pytest.importorskip('diagnostic_msgs', reason='ROS 2 is not installed')
+    model = ModelStatus({'backend': 'onnxruntime'})
+    front, rear = Statistics('front', model), Statistics('rear', model)
+    front.receive()
+    assert (front.values()['received'], rear.values()['received']) == ('1', '0')
+    assert rear.values()['backend'] == 'onnxruntime'
+    model.busy = 'building frame'
+    status = rear.to_status('/grin/grin_depth', 'active')
+    assert status.name == 'grin/grin_depth: rear'
+    assert (status.level, status.message) == (LEVELS['warn'], 'active, building frame')

@@ -17,7 +17,7 @@
 
 """Engine news: builds keep depth from coming and say so, until they are over."""
 
-from grin_ros.diagnostics import Statistics
+from grin_ros.diagnostics import ModelStatus, Statistics
 from grin_ros.engine.news import EngineNews
 
 
@@ -28,16 +28,17 @@ class Log(list):
 
 
 def test_progress_is_in_diagnostics_and_milestones_are_in_the_log() -> None:
-    statistics, log = Statistics(), Log()
-    statistics.facts['engine_warning'] = 'of an earlier time'
-    news = EngineNews(statistics, log)
-    assert 'engine_warning' not in statistics.facts
+    model, log = ModelStatus(), Log()
+    statistics = Statistics('front', model)
+    model.facts['engine_warning'] = 'of an earlier time'
+    news = EngineNews(model, log)
+    assert 'engine_warning' not in model.facts
     news.report('building frame')
     for share in (10, 50):
         news.report(f'building frame: tactics {share}%')
-    assert statistics.busy == statistics.values()['engine'] == 'building frame: tactics 50%'
+    assert model.busy == statistics.values()['engine'] == 'building frame: tactics 50%'
     assert log == ['engine: building frame'] and not news.built
     news.report('built frame in 60 s')
-    assert news.built and not statistics.busy
+    assert news.built and not model.busy
     news.warn('engine fp16 is refused')
     assert statistics.values()['engine_warning'] == log[-1] == 'engine fp16 is refused'

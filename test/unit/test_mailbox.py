@@ -26,9 +26,35 @@ from grin_ros.mailbox import Mailbox, Worker
 
 def test_a_newer_item_replaces_the_one_nobody_took() -> None:
     box = Mailbox()
-    assert box.put('old') is None
-    assert box.put('new') == 'old'
-    assert box.take() == 'new' and box.empty() is None
+    assert box.put('front', 'old') is None
+    assert box.put('front', 'new') == 'old'
+    assert box.take() == [('front', 'new')] and box.empty('front') is None
+
+
+def test_senders_take_turns_however_fast_they_are() -> None:
+    box, taken = Mailbox(), []
+    for turn in range(6):
+        for i in range(5):
+            box.put('fast', (turn, i))
+        if turn in (0, 2, 4):
+            box.put('slow', turn)
+        taken += box.take()
+    assert [sender for sender, _ in taken] == ['fast', 'slow'] * 3
+    assert [item for sender, item in taken if sender == 'fast'] == [(0, 4), (2, 4), (4, 4)]
+
+
+def test_several_are_taken_at_once_but_one_of_each_sender() -> None:
+    box = Mailbox()
+    for sender in ('a', 'b', 'a', 'c'):
+        box.put(sender, sender)
+    assert box.take(2) == [('a', 'a'), ('b', 'b')] and box.take(2) == [('c', 'c')]
+
+
+def test_emptying_leaves_the_items_of_others() -> None:
+    box = Mailbox()
+    box.put('a', 1)
+    box.put('b', 2)
+    assert box.empty('a') == 1 and box.empty('a') is None and box.take() == [('b', 2)]
 
 
 def test_closing_wakes_whoever_waits() -> None:
@@ -37,7 +63,7 @@ def test_closing_wakes_whoever_waits() -> None:
     waiting.start()
     box.close()
     waiting.join(10)
-    assert taken == [None]
+    assert taken == [[]]
 
 
 def test_the_model_is_loaded_and_used_in_one_thread() -> None:
@@ -47,14 +73,15 @@ def test_the_model_is_loaded_and_used_in_one_thread() -> None:
         threads.append(threading.current_thread())
         return 'model'
 
-    def work(model: str, item: str) -> None:
+    def work(model: str, items: list) -> None:
         threads.append(threading.current_thread())
-        assert (model, item) == ('model', 'item')
+        assert (model, items) == ('model', [('sender', 'item')])
         done.set()
 
-    worker = Worker(load, work)
+    box = Mailbox()
+    worker = Worker(box, load, work)
     assert worker.loaded.result(10) is None
-    worker.mailbox.put('item')
+    box.put('sender', 'item')
     assert done.wait(10) and worker.stop(10)
     assert len(set(threads)) == 1 and threads[0] is not threading.main_thread()
 
@@ -63,7 +90,7 @@ def test_a_model_that_does_not_load_says_why() -> None:
     def load() -> None:
         raise GrinError('no such bundle')
 
-    worker = Worker(load, lambda model, item: None)
+    worker = Worker(Mailbox(), load, lambda model, items: None)
     with pytest.raises(GrinError, match='no such bundle'):
         worker.loaded.result(10)
     assert worker.stop(10)
@@ -72,12 +99,13 @@ def test_a_model_that_does_not_load_says_why() -> None:
 def test_stop_says_when_the_work_goes_on() -> None:
     started, finish = threading.Event(), threading.Event()
 
-    def work(model: None, item: str) -> None:
+    def work(model: None, items: list) -> None:
         started.set()
         finish.wait(10)
 
-    worker = Worker(lambda: None, work)
-    worker.mailbox.put('item')
+    box = Mailbox()
+    worker = Worker(box, lambda: None, work)
+    box.put('sender', 'item')
     assert started.wait(10)
     assert not worker.stop(0.01)
     finish.set()

@@ -14,36 +14,15 @@
 #
 # SPDX-License-Identifier: Apache-2.0
 
-"""Parameters: names, types, ranges, and the two files that are made from them."""
+"""Parameter values: types, ranges, names, and what a single camera has of its own."""
 
-from pathlib import Path
+from typing import Any
 
 import pytest
 
-from grin_ros import params
 from grin_ros.errors import GrinError
-from grin_ros.params import checked, DepthParams, FIELDS, params_from, strangers
-
-ROOT = Path(__file__).parents[2]
-
-
-def test_yaml_is_what_the_dataclass_says() -> None:
-    path = ROOT / 'config/depth.param.yaml'
-    assert path.read_text(encoding='utf-8') == params.to_yaml(), (
-        'run `python3 -m grin_ros.params yaml > config/depth.param.yaml`')
-
-
-def test_yaml_reads_back_as_the_defaults() -> None:
-    yaml = pytest.importorskip('yaml', reason='PyYAML is not installed')
-    values = yaml.safe_load(params.to_yaml())['/**']['ros__parameters']
-    assert params_from(values) == DepthParams()
-    assert list(values) == list(FIELDS)
-
-
-def test_every_parameter_is_in_the_table_with_its_help() -> None:
-    table = params.to_markdown()
-    assert all(f'| `{name}` |' in table for name in FIELDS)
-    assert all(entry.metadata['text'] for entry in FIELDS.values())
+from grin_ros.param_values import checked, params_by_camera, params_from, strangers
+from grin_ros.params import DepthParams, FIELDS
 
 
 def test_defaults_pass_their_own_checks() -> None:
@@ -104,14 +83,43 @@ def test_strangers_are_told_apart_from_typing_errors() -> None:
     assert strangers(names) == ['robot_description']
 
 
-def test_descriptors_say_what_the_dataclass_says() -> None:
-    pytest.importorskip('rcl_interfaces', reason='ROS 2 is not installed')
-    for name, entry in FIELDS.items():
-        shown, spec = params.descriptor(name), entry.metadata
-        assert shown.read_only != spec['dynamic']
-        assert spec['text'] in shown.description
-        limits = [*shown.integer_range, *shown.floating_point_range]
-        if spec['low'] is not None:
-            assert (limits[0].from_value, limits[0].to_value) == (spec['low'], spec['high'])
-        else:
-            assert not limits
+def test_a_camera_has_its_own_values_over_those_of_all() -> None:
+    values = {'cameras': ['front', 'rear_left'], 'max_rate': 5, 'rear_left.max_rate': 2.0,
+              'front.image_topic': '/front/image'}
+    front, rear = params_by_camera(values).values()
+    assert (front.max_rate, rear.max_rate) == (5.0, 2.0)
+    assert (front.image_topic, rear.image_topic) == ('/front/image', 'image')
+    assert params_by_camera({}) == {'': DepthParams()}
+
+
+def test_a_wrong_value_of_a_camera_is_refused_by_its_full_name() -> None:
+    values = {'cameras': ['front'], 'front.max_rate': -1.0}
+    with pytest.raises(GrinError, match='parameter front.max_rate must be 0.0 to 1000.0 Hz'):
+        params_by_camera(values)
+    values = {'cameras': ['front'], 'front.min_depth': 90.0}
+    with pytest.raises(GrinError, match='camera front: parameter min_depth .* below max_depth'):
+        params_by_camera(values)
+
+
+@pytest.mark.parametrize('names', [
+    ['front', 'front'], ['front', ''], ['9'], ['a__b'], ['a/b'], ['a.b'], ['backend'], [],
+    [1], ['_a'], ['a_']])
+def test_names_that_cannot_be_part_of_a_topic_are_refused(names: list[Any]) -> None:
+    with pytest.raises(GrinError, match='parameter cameras'):
+        checked('cameras', names)
+
+
+@pytest.mark.parametrize('name, words', [
+    ('front.backend', 'all cameras share backend'),
+    ('fornt.max_rate', 'did you mean front.max_rate'),
+    ('front.max_rat', 'did you mean front.max_rate'),
+])
+def test_a_misspelt_parameter_of_a_camera_is_refused_with_the_right_one(
+        name: str, words: str) -> None:
+    with pytest.raises(GrinError, match=words):
+        strangers([name], ('front', 'rear'))
+
+
+def test_parameters_of_other_nodes_with_dots_are_strangers() -> None:
+    names = ['front.max_rate', 'FollowPath.max_rate', 'scan.topic']
+    assert strangers(names, ('front', 'rear')) == ['FollowPath.max_rate', 'scan.topic']

@@ -1,0 +1,204 @@
+# Copyright 2026 The grin_ros Authors
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+#
+# SPDX-License-Identifier: Apache-2.0
+
+
+"""Channel: one camera's way through the node; its topics, calibration, counters and outputs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+import threading
+import time
+from typing import Any
+
+from rclpy.lifecycle import LifecycleNode
+
+from grin_ros.diagnostics import IDLE, Statistics
+from grin_ros.inputs import Inputs, InputTopics
+from grin_ros.intake import CameraInfos, Frame, read_frame, Rejected
+from grin_ros.mailbox import Mailbox
+from grin_ros.outputs import Outputs
+from grin_ros.params import DepthParams
+from grin_ros.voice import Voice
+from grin_ros.watch import Stamps
+from grin_ros.watchdog import Watchdog
+
+
+class Channel:
+    """
+    A camera of the configured node; every image it gets is answered or counted as dropped.
+
+    :param camera: its name, '' for the only one.
+    :param params: returns its parameters as they are now.
+    :param statistics: its counters, which outlive it.
+    :param mailbox: where images wait for the model.
+    :raises GrinError: when its topics cannot be.
+    """
+
+    def __init__(self, node: LifecycleNode, camera: str, params: Callable[[], DepthParams],
+                 statistics: Statistics, mailbox: Mailbox) -> None:
+        """Advertise the outputs; nothing is heard yet."""
+        self.topics = InputTopics(node, camera, params())
+        self.params, self.statistics = params, statistics
+        self.voice = Voice(node.get_logger(), statistics)
+        self.infos = CameraInfos(self.topics.camera_info, self.topics.rectified,
+                                 params().require_camera_info)
+        self.outputs = Outputs(node, camera)
+        self._node, self._mailbox = node, mailbox
+        self._stamps = Stamps(self.topics.name)
+        self._camera: Any = None
+        self._next_frame = 0.0
+        self._publishing = threading.Lock()
+        self._open = False
+        self._inputs: Inputs | None = None
+        self._watchdog = Watchdog(node, self.topics, self.outputs, statistics, self.voice,
+                                  self.rewind)
+        statistics.facts['image_is'] = self.topics.rule
+
+    def open(self) -> None:
+        """Listen as long as somebody wants depth, and let answers out."""
+        if self._inputs is None:
+            with self._publishing:
+                self._open = True
+            self._inputs = Inputs(self._node, self.topics, self.infos, self._put,
+                                  self._watchdog.lost)
+            self.match()
+
+    def shut(self) -> None:
+        """Stop to listen and let nothing more out; what waits or is in work counts as dropped."""
+        if self._inputs is not None:
+            self._inputs.close()
+            self._inputs = None
+        with self._publishing:
+            self._open = False
+        if self._mailbox.empty(self) is not None:
+            self.statistics.drop('inactive')
+
+    def close(self) -> None:
+        """Take the outputs back; the model must have ended."""
+        self._watchdog.close()
+        self.outputs.close()
+
+    def match(self) -> None:
+        """Follow those who want depth and those who publish images; call it now and then."""
+        if self._inputs is not None:
+            self._inputs.follow(bool(self.outputs.listened()))
+
+    def look(self) -> None:
+        """Break the silence; call it once a second."""
+        if self._inputs is not None:
+            self._watchdog.look(self._inputs)
+
+    def state(self, state: str) -> str:
+        """Return the state of the node as far as it concerns this camera."""
+        is_idle = self._inputs is not None and not self._inputs.listening
+        return IDLE if state == 'active' and is_idle else state
+
+    def reset(self) -> None:
+        """Forget the calibration and what was said before."""
+        self.infos.forget()
+        self._camera = None
+        self.voice.forget()
+
+    def rewind(self) -> None:
+        """Forget which calibration had which stamp: time went back."""
+        self.infos.rewind()
+        self._stamps.forget()
+
+    def _put(self, msg: Any) -> None:
+        """Take an image message; the newest one wins."""
+        self.statistics.receive()
+        if self._mailbox.put(self, msg) is not None:
+            self.statistics.drop('engine_building' if self.statistics.model.busy
+                                 else 'newer_frame')
+
+    def read(self, msg: Any) -> tuple[Frame, set[str]]:
+        """
+        Return an image that is to be answered, and the outputs it is wanted for.
+
+        :raises Rejected: when nobody wants it, it is too old, exceeds the rate, or is no image.
+        """
+        params = self.params()
+        wanted = self.outputs.wanted(params)
+        if not wanted:
+            raise Rejected('not_wanted', '')
+        self._check_due(msg, params)
+        frame = read_frame(msg, self.topics.compressed, self.infos, self.topics.name)
+        self._note_camera(frame)
+        return frame, wanted
+
+    def publish(self, messages: dict[str, Any]) -> None:
+        """
+        Send an answer.
+
+        :raises Rejected: when the node has become inactive meanwhile.
+        """
+        with self._publishing:
+            if not self._open:
+                raise Rejected('inactive', '')
+            self.outputs.publish(messages, self.params())
+
+    def age(self, msg: Any) -> float:
+        """Return the seconds since the stamp of a message; 0 for one without."""
+        moment = _nanoseconds(msg)
+        return (self._node.get_clock().now().nanoseconds - moment) / 1e9 if moment else 0.0
+
+    def _check_due(self, msg: Any, params: DepthParams) -> None:
+        """Reject a frame that is too old or exceeds the rate; say what is wrong with its time."""
+        age = self.age(msg)
+        found = self._stamps.check(_nanoseconds(msg), self._node.get_clock().now().nanoseconds)
+        for about, text in found.items():
+            self.voice.warn(about, f'{text} ({self.topics.publishers()})')
+        if 'stamps_go_back' in found:
+            self.infos.rewind()
+        if 0 < params.max_age < age:
+            raise Rejected('too_old', f'images on {self.topics.name} are {age:.2f} s old when '
+                           'their turn comes: raise max_age, or set use_sim_time: true when '
+                           'a bag is played')
+        now = time.monotonic()
+        if params.max_rate > 0:
+            if now < self._next_frame:
+                raise Rejected('max_rate', '')
+            # On time on average; after a pause the next one still waits half a period.
+            period = 1 / params.max_rate
+            self._next_frame = max(self._next_frame + period, now + period / 2)
+
+    def _note_camera(self, frame: Frame) -> None:
+        """Say once per calibration what is known about it."""
+        camera, facts = frame.camera, self.statistics.facts
+        if camera is None:
+            facts |= {'camera': 'default pinhole', 'scale': 'not metric'}
+            self.voice.remark('scale', f'no usable camera_info on {self.infos.topic}: the '
+                              'default pinhole is used, and the scale is not metric')
+        elif camera is not self._camera:
+            k = camera.intrinsics
+            facts |= {'scale': 'metric', 'camera': (
+                f'{camera.width}x{camera.height}, fx {k[0, 0]:.1f} fy {k[1, 1]:.1f} '
+                f'cx {k[0, 2]:.1f} cy {k[1, 2]:.1f} px, {camera.model}, from '
+                f'{self.infos.topic}')}
+            self._node.get_logger().info(f'camera: {facts["camera"]}')
+            facts['grid'] = self.params().output if not camera.is_pinhole else 'undistorted'
+            if facts['grid'] == 'input':
+                facts['grid'] = 'distorted'
+                self._node.get_logger().warning(
+                    'depth lies on the distorted grid of the image: our cloud is right, but '
+                    'depth_image_proc, nvblox and rtabmap need output: rectified')
+        self._camera = camera
+
+
+def _nanoseconds(msg: Any) -> int:
+    """Return the stamp of a message; 0 for one without."""
+    return int(msg.header.stamp.sec * 10**9 + msg.header.stamp.nanosec)
