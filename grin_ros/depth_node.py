@@ -47,11 +47,15 @@ ERROR = TransitionCallbackReturn.ERROR
 
 
 class DepthNode(LifecycleNode):
-    """Configured it has a model, active it listens; a worker thread answers the newest images."""
+    """
+    Configured it has a model, active it listens; a worker thread answers the newest images.
 
-    def __init__(self) -> None:
+    :param options: what rclpy's Node takes beside its name, such as parameter_overrides.
+    """
+
+    def __init__(self, **options: Any) -> None:
         """Declare parameters and services; nothing is loaded yet."""
-        super().__init__('grin_depth', cli_args=REMAPPING)
+        super().__init__('grin_depth', cli_args=REMAPPING, **options)
         self._settings = NodeParameters(self)
         self._model = ModelStatus()
         self._statistics = {camera: Statistics(camera, self._model)

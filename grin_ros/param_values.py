@@ -117,17 +117,18 @@ def strangers(names: Iterable[str], cameras: tuple[str, ...] = ('',)) -> list[st
     """
     found = []
     for name in names:
-        camera, _, entry = name.rpartition('.')
+        camera, dot, entry = name.rpartition('.')
+        is_ours = camera in cameras and camera if dot else True
         if name.startswith(FOREIGN_PREFIXES):
             continue
-        if entry in FIELDS and camera in {*cameras, ''}:
-            if camera and FIELDS[entry].metadata['shared']:
+        if entry in FIELDS and is_ours:
+            if dot and FIELDS[entry].metadata['shared']:
                 raise GrinError(f'parameter {name}: all cameras share {entry}, set {entry}')
             continue
         near = [f'{known}.{entry}' for known in difflib.get_close_matches(camera, cameras, n=1)
                 ] if entry in FIELDS else []
-        if camera in {*cameras, ''}:
-            near = [f'{camera}.{known}'.lstrip('.') for known in difflib.get_close_matches(
+        if is_ours:
+            near = [f'{camera}{dot}{known}' for known in difflib.get_close_matches(
                 entry, FIELDS, n=1, cutoff=0.75)]
         if near:
             raise GrinError(f'there is no parameter {name}: did you mean {near[0]}?')

@@ -121,5 +121,5 @@ def test_a_misspelt_parameter_of_a_camera_is_refused_with_the_right_one(
 
 
 def test_parameters_of_other_nodes_with_dots_are_strangers() -> None:
-    names = ['front.max_rate', 'FollowPath.max_rate', 'scan.topic']
-    assert strangers(names, ('front', 'rear')) == ['FollowPath.max_rate', 'scan.topic']
+    foreign = ['FollowPath.max_rate', 'scan.topic', '.max_rate']
+    assert strangers(['front.max_rate', *foreign], ('front', 'rear')) == foreign
