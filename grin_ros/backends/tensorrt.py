@@ -19,7 +19,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -52,6 +52,7 @@ class TensorRtBackend:
     """
 
     name = 'tensorrt'
+    max_batch = 1
 
     def __init__(self, bundle: Bundle, options: EngineOptions | None = None,
                  why: str = 'as asked', *, trt: Any = None, device: Device | None = None,
@@ -77,14 +78,15 @@ class TensorRtBackend:
         self.reason = (f'TensorRT {trt.__version__}, {facts.name} (compute capability '
                        f'{facts.compute_capability}), {self._device.name} ({why})')
 
-    def answer(self, query: Query,
-               lap: Callable[[str], None] = lambda stage: None) -> tuple[Array, Array]:
+    def answer(self, queries: Sequence[Query],
+               lap: Callable[[str], None] = lambda stage: None) -> list[tuple[Array, Array]]:
         """
         Answer a frame on the device.
 
         :raises CudaError: when the device failed; close() and load again.
         :raises GrinError: when an engine is missing and must not be built, or answers NaN.
         """
+        [query] = queries
         with self._device.current():
             program, _ = self._program(self.profile_of(query), len(query.steps))
             lap('engine')
@@ -93,7 +95,7 @@ class TensorRtBackend:
         if not (np.isfinite(x_0).all() and np.isfinite(log_b).all()):
             raise GrinError('an engine gave numbers that are not finite: run `grin doctor`, or '
                             'use backend onnxruntime')
-        return x_0, log_b
+        return [(x_0, log_b)]
 
     def profile_of(self, query: Query) -> Profile:
         """Return the profile that serves a question: the query grid's where it fits."""
@@ -180,8 +182,8 @@ class TensorRtBackend:
         """Return the largest mean difference in P from ONNX Runtime; NaN stays NaN."""
         profile = program.profile
         self.options.report(f'testing {precision} {profile}')
-        results = [difference(lambda query: self._run(program, query), reference,
-                              probe_query(self.bundle, count, profile))
+        results = [difference(lambda queries: [self._run(program, *queries)], reference,
+                              [probe_query(self.bundle, count, profile)])
                    for count in ((steps,) if self.options.fused else STEP_COUNTS)]
         self.self_tests += [{'precision': precision, 'profile': str(profile), **result}
                             for result in results]

@@ -150,8 +150,8 @@ class Doctor:
                 raise GrinError(f'{precision} failed its self-test: {backend.self_tests}')
             reference = reference_answer(self.bundle)
             figures['parity'] = [
-                difference(backend.answer, reference, probe_query(self.bundle, steps,
-                                                                  self._profile))
+                difference(backend.answer, reference, [probe_query(self.bundle, steps,
+                                                                   self._profile)])
                 for steps in STEP_COUNTS]
             figures['latency'] = {str(steps): self.latency(backend, steps)
                                   for steps in STEP_COUNTS}
@@ -180,10 +180,10 @@ class Doctor:
         estimator = DepthEstimator(self.bundle, backend, self.bundle.query_stride,
                                    self.bundle.input_size)
         frame = shipped()[0]
-        backend.answer(query)
+        backend.answer([query])
         works: dict[str, Callable[[], Any]] = {
             'engine_only_ms': lambda: backend.repeat(self._profile, steps),
-            'with_copies_ms': lambda: backend.answer(query),
+            'with_copies_ms': lambda: backend.answer([query]),
             'image_to_depth_ms': lambda: estimator.estimate(frame.image, frame.camera, steps)}
         return {name: percentiles(work, self.runs) for name, work in works.items()}
 
@@ -198,10 +198,10 @@ class Doctor:
         query = probe_query(self.bundle, 1, self._profile)
         backend = self._start(self.bundle, self.options)
         try:
-            before, _ = backend.answer(query)
+            [(before, _)] = backend.answer([query])
             matrix = torch.ones(256, 256, device=f'cuda:{self.options.device_id}')
             product = (matrix @ matrix).cpu()
-            after, _ = backend.answer(query)
+            [(after, _)] = backend.answer([query])
             right = bool((product == 256).all()) and bool((matrix.sum() == 256**2).item())
         finally:
             backend.close()

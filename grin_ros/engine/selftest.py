@@ -19,7 +19,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import cv2
@@ -36,7 +36,7 @@ from grin_ros.noise import noise_at
 from grin_ros.prompts import Prompts
 from grin_ros.sampler import ddim_steps
 
-Answer = Callable[[Query], tuple[NDArray[np.float32], NDArray[np.float32]]]
+Answer = Callable[[Sequence[Query]], list[tuple[NDArray[np.float32], NDArray[np.float32]]]]
 REFERENCE_P = 1e-3  # largest difference in P that ONNX Runtime may have from the probe's answers
 STEP_COUNTS = (1, 2)
 
@@ -66,6 +66,8 @@ def reference_answer(bundle: Bundle) -> Answer:
     """
     Return ONNX Runtime's way to answer, after checking that it answers the probe as torch did.
 
+    It answers each query alone, whatever company that has on an engine.
+
     :raises GrinError: when it does not, or is not installed.
     """
     from grin_ros.backends.onnxruntime import OnnxRuntimeBackend
@@ -73,18 +75,20 @@ def reference_answer(bundle: Bundle) -> Answer:
     backend = OnnxRuntimeBackend(bundle, 0, 'reference of the self-test')
     with np.load(bundle.file('probe.npz')) as probe:
         for steps in STEP_COUNTS:
-            x_0, _ = backend.answer(probe_query(bundle, steps))
+            [(x_0, _)] = backend.answer([probe_query(bundle, steps)])
             error = float(np.abs(x_0[0] - probe[f'x_0_{steps}']).max() / X_SCALE)
             if not error <= REFERENCE_P:
                 raise GrinError(f'ONNX Runtime differs from the probe of {bundle.name} by '
                                 f'{error:.1e} in P at {steps} steps, so there is nothing to '
                                 f'measure an engine with: {REMEDY}')
-    return backend.answer
+    return lambda queries: [backend.answer([query])[0] for query in queries]
 
 
-def difference(answer: Answer, reference: Answer, query: Query) -> dict[str, Any]:
-    """Return how far two ways to answer are apart, in P and in log b."""
-    (x_0, log_b), (true_x_0, true_log_b) = answer(query), reference(query)
+def difference(answer: Answer, reference: Answer, queries: Sequence[Query]) -> dict[str, Any]:
+    """Return how far two ways to answer are apart, in P and in log b; means of the worst frame."""
+    x_0, log_b = np.stack(answer(queries), 1)  # (frames, K, N) each
+    true_x_0, true_log_b = np.stack(reference(queries), 1)
     in_p = np.abs(x_0 - true_x_0) / X_SCALE
-    return {'steps': len(query.steps), 'mean_p': float(in_p.mean()), 'max_p': float(in_p.max()),
-            'mean_log_b': float(np.abs(log_b - true_log_b).mean())}
+    in_log_b = np.abs(log_b - true_log_b)
+    return {'steps': len(queries[0].steps), 'mean_p': float(in_p.mean((1, 2)).max()),
+            'max_p': float(in_p.max()), 'mean_log_b': float(in_log_b.mean((1, 2)).max())}

@@ -118,7 +118,7 @@ def test_draws_and_prompts_have_their_place(tiny_bundle: Path) -> None:
                                 rng.uniform(-1, 0, (5, 2)).astype(np.float32),
                                 np.array([True, True, False, True, True]))
     query = type(query)(**{**vars(query), 'noise': noise, 'prompts': known})
-    expected, expected_log_b = OnnxRuntimeBackend(bundle, 1).answer(query)
+    [(expected, expected_log_b)] = OnnxRuntimeBackend(bundle, 1).answer([query])
     feeds = probe_feeds(bundle, profile) | {
         'x_t': noise, 'prompt_pixels': known.pixels[None],
         'prompts': np.tile(known.values, (3, 1, 1)), 'prompt_mask': np.tile(known.mask, (3, 1))}
