@@ -41,11 +41,13 @@ REFERENCE_P = 1e-3  # largest difference in P that ONNX Runtime may have from th
 STEP_COUNTS = (1, 2)
 
 
-def probe_query(bundle: Bundle, steps: int, profile: Profile | None = None) -> Query:
+def probe_query(bundle: Bundle, steps: int, profile: Profile | None = None,
+                frame: int = 0) -> Query:
     """
     Return the bundle's probe as a question.
 
     :param profile: size that the probe is brought to; None for its own, which has stored answers.
+    :param frame: shifts the picture and draws other pixels and noise.
     """
     with np.load(bundle.file('probe.npz')) as probe:
         image, rays, pixels, seed = (probe[name] for name in ('image', 'rays', 'pixels', 'seed'))
@@ -53,13 +55,20 @@ def probe_query(bundle: Bundle, steps: int, profile: Profile | None = None) -> Q
     if profile is not None:
         size = profile.width, profile.height
         image = np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_LINEAR), np.uint8)
-        rays = Camera.from_hfov(70, *size).rays()
-        rng = np.random.default_rng(int(seed))
+        image = np.roll(image, 32 * frame, axis=1)
+        rays = Camera.from_hfov(70 - frame, *size).rays()
+        first = int(seed) + 1000 * frame
+        rng = np.random.default_rng(first)
         corner = np.array(size) - 1
         pixels = (rng.random((profile.tokens, 2)) * corner).astype(np.float32)
-        noise = np.stack([noise_at(pixels, int(seed) + k) for k in range(profile.samples)])
+        noise = np.stack([noise_at(pixels, first + k) for k in range(profile.samples)])
     return Query(image, rays, pixels, np.ones(len(pixels), bool), noise, Prompts.none(),
                  ddim_steps(steps), len(pixels))
+
+
+def probe_queries(bundle: Bundle, steps: int, profile: Profile) -> list[Query]:
+    """Return as many different questions as a profile has frames."""
+    return [probe_query(bundle, steps, profile, frame) for frame in range(profile.frames)]
 
 
 def reference_answer(bundle: Bundle) -> Answer:
