@@ -105,8 +105,8 @@ class GraphBackend:
 
     name: str
     reason: str
-    # A CPU is busy with one frame: with two at once each took 2 to 10 % longer at 1 step, 17 % at
-    # 4 steps, with three 4 to 26 % (ONNX Runtime 1.32, 1 and 2 threads, 320x256, 5120 tokens).
+    # One frame keeps a CPU busy: two at once took 4 to 9 % more CPU time each, three 6 to 10 %
+    # (ONNX Runtime 1.32, 1 and 2 threads, 1 and 4 steps, 320x256, 5120 tokens).
     max_batch = 1
 
     def encoder(self, image: Array, rays: Array) -> tuple[Array, Array, Array]:

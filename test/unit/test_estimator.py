@@ -18,13 +18,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
+from grin_ros.backends.onnxruntime import OnnxRuntimeBackend
+from grin_ros.bundle import Bundle, load_bundle
 from grin_ros.camera import Camera
 from grin_ros.errors import GrinError
 from grin_ros.estimator import DepthEstimate, DepthEstimator, MAX_DECODERS
@@ -81,29 +82,34 @@ def same(a: DepthEstimate, b: DepthEstimate, tolerance: float = 1e-4) -> None:
     assert a.metric == b.metric
 
 
+class Counting(OnnxRuntimeBackend):
+    """ONNX Runtime for some frames at once; counts holds how many it was asked each time."""
+
+    def __init__(self, bundle: Bundle, max_batch: int) -> None:
+        super().__init__(bundle, 1)
+        self.max_batch, self.counts = max_batch, list[int]()
+
+    def answer(self, queries: Any, *lap: Any) -> Any:
+        self.counts.append(len(queries))
+        return super().answer(queries, *lap)
+
+
 @pytest.fixture(params=[1, 2, 8])
-def batching(request: Any, tiny_bundle: Path) -> Iterator[tuple[DepthEstimator, list[int]]]:
-    """Return an estimator with a limit of frames at once, and how many it was given each time."""
-    made = DepthEstimator.load(tiny_bundle, cpu_threads=1)
-    made.backend.max_batch, answer, counts = request.param, made.backend.answer, []
-
-    def counted(queries: Any, lap: Any) -> Any:
-        counts.append(len(queries))
-        return answer(queries, lap)
-
-    made.backend.answer = counted  # type: ignore[method-assign]
-    yield made, counts
+def batching(request: Any, tiny_bundle: Path) -> tuple[DepthEstimator, Counting]:
+    bundle = load_bundle(tiny_bundle)
+    backend = Counting(bundle, request.param)
+    return DepthEstimator(bundle, backend, bundle.query_stride, bundle.input_size), backend
 
 
 @pytest.mark.parametrize('options', [
     {}, {'num_inference_steps': 3, 'num_samples': 2, 'output_scale': 2}], ids=['plain', 'more'])
 def test_a_frames_depth_does_not_depend_on_its_company(
-        batching: tuple[DepthEstimator, list[int]], estimator: DepthEstimator,
+        batching: tuple[DepthEstimator, Counting], estimator: DepthEstimator,
         options: dict[str, int]) -> None:
-    made, counts = batching
+    made, backend = batching
     together = made.estimate_batch(company(), **options)
     sizes = {1: [1] * 6, 2: [2, 2, 2], 8: [4, 2]}[made.max_batch]
-    assert sorted(counts) == sorted(sizes)
+    assert backend.counts == sizes
     for result, (image, camera) in zip(together, company(), strict=True):
         same(result, estimator.estimate(image, camera, **options))
     first, *_ = together
@@ -116,11 +122,11 @@ def test_no_frames_get_no_depth(estimator: DepthEstimator) -> None:
 
 
 def test_one_bad_frame_is_an_error_before_anything_runs(
-        batching: tuple[DepthEstimator, list[int]]) -> None:
-    made, counts = batching
+        batching: tuple[DepthEstimator, Counting]) -> None:
+    made, backend = batching
     with pytest.raises(GrinError, match='camera_info of this image'):
         made.estimate_batch([*company(), (IMAGE[:60], CAMERA)])
-    assert not counts
+    assert not backend.counts
 
 
 def test_the_timing_of_a_batch_is_that_of_the_whole_call(estimator: DepthEstimator) -> None:
