@@ -145,7 +145,9 @@ class TensorRtBackend:
         frames, tokens = program.profile.frames, len(queries[0].pixels)
         filled = [*queries, *[queries[-1]] * (frames - len(queries))]
         x_0, log_b = program.run({
-            'image': [query.image for query in filled], 'rays': [query.rays for query in filled],
+            # A new view each time, so that it goes up even where a query is asked again.
+            'image': [query.image[:] for query in filled],
+            'rays': [query.rays for query in filled],
             'pixels': [query.pixels for query in filled],
             'prompt_pixels': [query.prompts.pixels for query in filled],
             'x_t': [query.noise for query in filled],
@@ -153,7 +155,7 @@ class TensorRtBackend:
             'prompts': [query.prompts.values for query in filled],
             'prompt_mask': [query.prompts.mask for query in filled]}, queries[0].steps)
         answers = zip(np.split(x_0[:, :tokens], frames), np.split(log_b[:, :tokens], frames))
-        return [answer for answer, _ in zip(answers, queries)]
+        return list(answers)[:len(queries)]
 
     def _program(self, profile: Profile, steps: int) -> tuple[Program, str]:
         """Return what runs a profile; the first time, its engines are loaded and tested."""

@@ -40,6 +40,7 @@ from grin_ros.engine.build import Cancelled  # noqa: E402
 from grin_ros.engine.cache import EngineCache  # noqa: E402
 from grin_ros.engine.cuda_memory import CudaError  # noqa: E402
 from grin_ros.engine.options import EngineOptions  # noqa: E402
+from grin_ros.engine.selftest import probe_query  # noqa: E402
 from grin_ros.errors import GrinError  # noqa: E402
 from grin_ros.estimator import DepthEstimator  # noqa: E402
 
@@ -186,6 +187,16 @@ def test_only_the_picture_goes_up_again(rig: Rig) -> None:
         picture = np.random.default_rng(seed).integers(0, 255, IMAGE.shape).astype(np.uint8)
         estimator.estimate(picture, CAMERA)
     assert len(rig.device.uploads) == 3 and len(set(rig.device.uploads)) == 1
+
+
+def test_the_picture_goes_up_even_for_the_same_query(rig: Rig) -> None:
+    """`grin doctor` asks one query again and again to measure a frame with its copies."""
+    rig.start()
+    query = probe_query(rig.bundle, 1)
+    for _ in range(2):
+        rig.device.uploads.clear()
+        rig.backend.answer([query])
+    assert len(rig.device.uploads) == 1
 
 
 def test_a_failed_capture_is_said_and_goes_on(rig: Rig, reference: DepthEstimator) -> None:
