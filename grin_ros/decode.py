@@ -50,7 +50,7 @@ class Decoder:
         if min(camera.width, camera.height) < output_scale:
             raise GrinError(f'image {camera.width}x{camera.height} is too small for output_scale '
                             f'{output_scale}')
-        self.view, self._codec = view, codec
+        self.view, self.codec = view, codec
         sky = codec.range_min * (codec.range_max / codec.range_min) ** 0.95
         self._sky = min(sky, SKY_RANGE)
         output = camera.scaled(camera.width // output_scale, camera.height // output_scale)
@@ -84,7 +84,7 @@ class Decoder:
         :param guide: the network's image, which guides the interpolation of the query grid; None
             for an answer at just the pixels asked.
         """
-        inverse = 1 / self._codec.decode(p, self.view.alpha).astype(np.float32)
+        inverse = 1 / self.codec.decode(p, self.view.alpha).astype(np.float32)
         if guide is not None:
             inverse = self._upsampler(self._on_grid(inverse), guide)
         np.copyto(inverse, 0, where=inverse < 1 / self._sky)  # infinitely far; NaN stays NaN

@@ -14,14 +14,13 @@
 #
 # SPDX-License-Identifier: Apache-2.0
 
-"""Estimator: image and camera in; metric depth and its uncertainty out, on any backend."""
+"""Estimator: images and cameras in; metric depth and its uncertainty out, on any backend."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-import math
 import os
 import time
 
@@ -29,20 +28,19 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from grin_ros import backends
-from grin_ros.backends import Backend, Query
+from grin_ros.backends import Backend
 from grin_ros.bundle import Bundle, load_bundle
 from grin_ros.camera import Camera
 from grin_ros.decode import Decoder
-from grin_ros.depth_codec import X_SCALE
 from grin_ros.engine.options import EngineOptions
 from grin_ros.errors import GrinError
-from grin_ros.preprocess import has_ray, View
-from grin_ros.prompts import Prompts
+from grin_ros.preprocess import View
+from grin_ros.request import batches, check_image, Request
 from grin_ros.sampler import ddim_steps
 
 Array = NDArray[np.float32]
 
-MAX_SAMPLES = 64
+MAX_DECODERS = 8  # cameras that are prepared at once, some megabytes each
 
 
 @dataclass(frozen=True)
@@ -54,7 +52,7 @@ class DepthEstimate:
     :param ray_z: float32 z of the unit ray of each pixel, NaN without a ray.
     :param spread: returns the relative sigma of each pixel; not called before sigma is read.
     :param metric: False when the camera was unknown, so that only ratios of depth mean anything.
-    :param timing: milliseconds per stage, and their total.
+    :param timing: milliseconds per stage of the call, all its frames together, and their total.
     """
 
     depth: Array
@@ -116,6 +114,11 @@ class DepthEstimator:
         return cls(loaded, backends.load(loaded, backend, cpu_threads=cpu_threads, engine=engine),
                    query_stride or loaded.query_stride, input_size or loaded.input_size, seed)
 
+    @property
+    def max_batch(self) -> int:
+        """Return how many frames of one size the networks take at once."""
+        return self.backend.max_batch
+
     def close(self) -> None:
         """Free what the backend holds."""
         self.backend.close()
@@ -136,95 +139,78 @@ class DepthEstimator:
         :param output_scale: the result's grid is the image's divided by this.
         """
         clock = _Clock()
-        _check_image(image, camera)
+        return self._answer([self._request(image, camera, num_inference_steps, num_samples,
+                                           output_scale, pixels, prompts)], clock)[0]
+
+    def estimate_batch(self, frames: Iterable[tuple[NDArray[np.uint8], Camera | None]],
+                       num_inference_steps: int | None = None, num_samples: int = 1,
+                       output_scale: int = 1) -> list[DepthEstimate]:
+        """
+        Estimate metric depth of frames of any cameras; each answer is what estimate() gives.
+
+        Frames whose network inputs have one size share a run of the networks, max_batch at most.
+
+        :param frames: (image, camera) as in estimate().
+        :returns: in the order of frames; the timing of each is that of the whole call.
+        :raises GrinError: when one of them cannot be answered; then none is.
+        """
+        clock = _Clock()
+        return self._answer([self._request(image, camera, num_inference_steps, num_samples,
+                                           output_scale) for image, camera in frames], clock)
+
+    def _request(self, image: NDArray[np.uint8], camera: Camera | None,
+                 num_inference_steps: int | None, num_samples: int, output_scale: int,
+                 pixels: ArrayLike | None = None, prompts: ArrayLike | None = None) -> Request:
+        """Check and prepare what is asked about a frame."""
+        check_image(image, camera)
         steps = ddim_steps(self.bundle.default_steps if num_inference_steps is None
                            else num_inference_steps)
-        if not 1 <= num_samples <= MAX_SAMPLES:
-            raise GrinError(f'num_samples must be 1 to {MAX_SAMPLES}, not {num_samples}')
         decoder = self._decoder(camera or Camera.default_pinhole(image.shape[1], image.shape[0]),
                                 output_scale)
-        view = decoder.view
-        tokens, token_mask = view.grid, view.grid_mask
-        if pixels is not None:
-            pixels = _check_pixels(pixels, image)
-            tokens = view.to_network(pixels)
-            token_mask = has_ray(view.rays, tokens)
-        known = Prompts.of(prompts, view, self.bundle.codec)
-        noise = decoder.noise(tokens, self.seed, num_samples, keep=pixels is None)
-        small = view.image(image)
+        return Request.of(image, decoder, steps, self.seed, num_samples, pixels=pixels,
+                          prompts=prompts, metric=camera is not None)
+
+    def _answer(self, requests: Sequence[Request], clock: _Clock) -> list[DepthEstimate]:
+        """Run the networks, batch by batch, and decode what they say."""
         clock.lap('preprocess')
-
-        x_0, log_b = self.backend.answer(
-            Query(small, view.rays, tokens, token_mask, noise, known, steps, len(view.grid)),
-            clock.lap)
-
-        # The median of one draw is the draw, and takes longer than all of the decoding.
-        p = (x_0[0] if num_samples == 1 else np.median(x_0, axis=0)) / np.float32(X_SCALE)  # (N,)
-        ray_z = decoder.ray_z if pixels is None else decoder.ray_z_at(pixels, token_mask)
-        depth = decoder.depth(p, ray_z, small if pixels is None else None)
-        clock.lap('decode')
-
-        def spread() -> Array:
-            at_tokens = self._spread(x_0, log_b, len(steps))
-            return decoder.spread(at_tokens) if pixels is None else at_tokens
-
-        return DepthEstimate(depth, ray_z, spread, camera is not None, clock.timing())
-
-    def _spread(self, x_0: Array, log_b: Array, steps: int) -> Array:
-        """Return the relative sigma (N,): of the head, calibrated, and of the draws."""
-        # A Laplace distribution of scale b has standard deviation sqrt(2) b.
-        head = math.sqrt(2) * self.bundle.calibration(steps) * np.exp(log_b).mean(0)
-        draws = x_0.std(0) / X_SCALE * self.bundle.codec.nats_per_unit
-        return np.hypot(head, draws).astype(np.float32)
+        decoded = {}
+        for batch in batches([request.query.shape for request in requests], self.max_batch):
+            answers = self.backend.answer([requests[index].query for index in batch], clock.lap)
+            for index, (x_0, log_b) in zip(batch, answers, strict=True):
+                request = requests[index]
+                calibration = self.bundle.calibration(len(request.query.steps))
+                decoded[index] = request.decode(x_0, log_b, calibration)
+            clock.lap('decode')
+        return [DepthEstimate(*decoded[index], request.metric, clock.timing())
+                for index, request in enumerate(requests)]
 
     def _decoder(self, camera: Camera, output_scale: int) -> Decoder:
-        """Return what depends on the camera only, made once for each."""
+        """Return what depends on the camera only; the latest used are kept."""
         key = (camera.intrinsics.tobytes(), camera.width, camera.height, camera.distortion,
                camera.model, output_scale)
-        if key not in self._decoders:
-            if len(self._decoders) >= 4:
-                self._decoders.pop(next(iter(self._decoders)))
+        decoder = self._decoders.pop(key, None)
+        if decoder is None:
             view = View.of(camera, self.input_size, self.query_stride)
-            self._decoders[key] = Decoder(view, self.bundle.codec, output_scale)
-        return self._decoders[key]
+            decoder = Decoder(view, self.bundle.codec, output_scale)
+            if len(self._decoders) >= MAX_DECODERS:
+                self._decoders.pop(next(iter(self._decoders)))  # the first is the longest unused
+        self._decoders[key] = decoder
+        return decoder
 
 
 class _Clock:
-    """Measures the stages of one estimate."""
+    """Measures the stages of one call."""
 
     def __init__(self) -> None:
         self._start = self._last = time.perf_counter()
         self._laps: dict[str, float] = {}
 
     def lap(self, stage: str) -> None:
-        """End a stage."""
+        """End a stage, which may come again."""
         now = time.perf_counter()
-        self._laps[stage], self._last = (now - self._last) * 1e3, now
+        self._laps[stage] = self._laps.get(stage, 0.0) + (now - self._last) * 1e3
+        self._last = now
 
     def timing(self) -> dict[str, float]:
         """Return milliseconds per stage and in total."""
         return {**self._laps, 'total': (self._last - self._start) * 1e3}
-
-
-def _check_image(image: NDArray[np.uint8], camera: Camera | None) -> None:
-    """Refuse what is no RGB image, or not the camera's."""
-    shape, dtype = getattr(image, 'shape', None), getattr(image, 'dtype', None)
-    if shape is None or len(shape) != 3 or shape[2] != 3 or dtype != np.uint8:
-        raise GrinError(f'image must be (H, W, 3) uint8 RGB, not {shape} {dtype}')
-    if min(shape[:2]) < 8:
-        raise GrinError(f'image is {shape[1]}x{shape[0]}: at least 8x8 pixels are needed')
-    if camera is not None and (camera.width, camera.height) != (shape[1], shape[0]):
-        raise GrinError(f'image is {shape[1]}x{shape[0]}, its camera {camera.width}x'
-                        f'{camera.height}: use the camera_info of this image, or '
-                        'camera.scaled(width, height) if the image was resized')
-
-
-def _check_pixels(pixels: ArrayLike, image: NDArray[np.uint8]) -> NDArray[np.float64]:
-    """Return pixels (N, 2) that lie in the image."""
-    array = np.asarray(pixels, np.float64)
-    if array.ndim != 2 or array.shape[1] != 2 or not len(array):
-        raise GrinError(f'pixels must be (N, 2) with N > 0, not {array.shape}')
-    size = np.array([image.shape[1], image.shape[0]])
-    if not ((array >= -0.5) & (array <= size - 0.5)).all():
-        raise GrinError(f'pixels (u, v) must lie in the image, {size[0]}x{size[1]}')
-    return array

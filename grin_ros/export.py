@@ -210,9 +210,9 @@ def run_backend(backend: backends.Backend, probe: dict[str, Any], steps: int,
                 ) -> tuple[np.ndarray, np.ndarray]:
     """Answer the probe with the graphs of a bundle."""
     pixels = probe['pixels']
-    x_0, log_b = backend.answer(backends.Query(
+    x_0, log_b = backend.answer([backends.Query(
         probe['image'], probe['rays'], pixels, np.ones(len(pixels), bool), probe['x_T'][None],
-        Prompts.none(), ddim_steps(steps), len(pixels)))
+        Prompts.none(), ddim_steps(steps), len(pixels))])[0]
     return x_0[0], log_b[0]
 
 

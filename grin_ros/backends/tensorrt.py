@@ -19,7 +19,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -32,7 +32,13 @@ from grin_ros.engine.maker import Build, EngineMaker
 from grin_ros.engine.options import EngineOptions, TOLERANCE_P
 from grin_ros.engine.profile import Profile
 from grin_ros.engine.program import Program
-from grin_ros.engine.selftest import Answer, difference, probe_query, reference_answer, STEP_COUNTS
+from grin_ros.engine.selftest import (
+    Answer,
+    difference,
+    probe_queries,
+    reference_answer,
+    STEP_COUNTS,
+)
 from grin_ros.errors import GrinError, require
 
 OLDEST = (10, 3)
@@ -42,6 +48,10 @@ PROMPT_COUNTS = (1, 16, 64, 256, 1024)  # static sizes; fewer prompts are padded
 class TensorRtBackend:
     """
     Engines by profile; a missing one is built when a frame first needs it, in that call.
+
+    Engines of several frames answer fewer, too: the last one is repeated. One set of engines for
+    a size is then enough to build, test and hold, whatever number of cameras has a frame ready,
+    and a run that is not full leaves the device time to spare.
 
     :param bundle: checked bundle.
     :param options: choices, and whom to tell.
@@ -58,6 +68,7 @@ class TensorRtBackend:
                  build: Build = build_apart) -> None:
         """Open library and device; nothing is built yet."""
         self.bundle, self.options = bundle, options or EngineOptions()
+        self.max_batch = self.options.frames
         trt = trt or require('tensorrt', 'tensorrt')
         version = tuple(int(part) for part in trt.__version__.split('.')[:2])
         if version < OLDEST:
@@ -77,23 +88,24 @@ class TensorRtBackend:
         self.reason = (f'TensorRT {trt.__version__}, {facts.name} (compute capability '
                        f'{facts.compute_capability}), {self._device.name} ({why})')
 
-    def answer(self, query: Query,
-               lap: Callable[[str], None] = lambda stage: None) -> tuple[Array, Array]:
+    def answer(self, queries: Sequence[Query],
+               lap: Callable[[str], None] = lambda stage: None) -> list[tuple[Array, Array]]:
         """
-        Answer a frame on the device.
+        Answer up to max_batch frames on the device.
 
         :raises CudaError: when the device failed; close() and load again.
         :raises GrinError: when an engine is missing and must not be built, or answers NaN.
         """
+        first = queries[0]
         with self._device.current():
-            program, _ = self._program(self.profile_of(query), len(query.steps))
+            program, _ = self._program(self.profile_of(first), len(first.steps))
             lap('engine')
-            x_0, log_b = self._run(program, query)
+            answers = self._run(program, queries)
             lap('networks')
-        if not (np.isfinite(x_0).all() and np.isfinite(log_b).all()):
+        if not all(np.isfinite(array).all() for answer in answers for array in answer):
             raise GrinError('an engine gave numbers that are not finite: run `grin doctor`, or '
                             'use backend onnxruntime')
-        return x_0, log_b
+        return answers
 
     def profile_of(self, query: Query) -> Profile:
         """Return the profile that serves a question: the query grid's where it fits."""
@@ -106,7 +118,7 @@ class TensorRtBackend:
         if prompts is None:
             raise GrinError(f'backend tensorrt takes at most {PROMPT_COUNTS[-1]} prompts, not '
                             f'{asked}: give fewer, or use backend onnxruntime')
-        return Profile(width, height, tokens, len(query.noise), prompts)
+        return Profile(width, height, tokens, len(query.noise), prompts, self.max_batch)
 
     def prepare(self, profile: Profile, steps: int | None = None) -> str:
         """
@@ -118,7 +130,7 @@ class TensorRtBackend:
             return self._program(profile, steps or self.bundle.default_steps)[1]
 
     def repeat(self, profile: Profile, steps: int) -> None:
-        """Run the networks on the profile's last frame again, without copies."""
+        """Run the networks on the profile's last frames again, without copies."""
         with self._device.current():
             self._program(profile, steps)[0].repeat(steps)
 
@@ -127,13 +139,23 @@ class TensorRtBackend:
         return bool(self._programs) and all(
             program.captured for program, _ in self._programs.values())
 
-    def _run(self, program: Program, query: Query) -> tuple[Array, Array]:
-        known, count = query.prompts, len(query.pixels)
+    @staticmethod
+    def _run(program: Program, queries: Sequence[Query]) -> list[tuple[Array, Array]]:
+        """Fill the frames of a program, repeating the last query, and run it."""
+        frames, tokens = program.profile.frames, len(queries[0].pixels)
+        filled = [*queries, *[queries[-1]] * (frames - len(queries))]
         x_0, log_b = program.run({
-            'image': query.image[None], 'rays': query.rays, 'pixels': query.pixels,
-            'prompt_pixels': known.pixels, 'x_t': query.noise, 'token_mask': query.mask,
-            'prompts': known.values, 'prompt_mask': known.mask}, query.steps)
-        return x_0[:, :count], log_b[:, :count]
+            # A new view each time, so that it goes up even where a query is asked again.
+            'image': [query.image[:] for query in filled],
+            'rays': [query.rays for query in filled],
+            'pixels': [query.pixels for query in filled],
+            'prompt_pixels': [query.prompts.pixels for query in filled],
+            'x_t': [query.noise for query in filled],
+            'token_mask': [query.mask for query in filled],
+            'prompts': [query.prompts.values for query in filled],
+            'prompt_mask': [query.prompts.mask for query in filled]}, queries[0].steps)
+        answers = zip(np.split(x_0[:, :tokens], frames), np.split(log_b[:, :tokens], frames))
+        return list(answers)[:len(queries)]
 
     def _program(self, profile: Profile, steps: int) -> tuple[Program, str]:
         """Return what runs a profile; the first time, its engines are loaded and tested."""
@@ -180,8 +202,8 @@ class TensorRtBackend:
         """Return the largest mean difference in P from ONNX Runtime; NaN stays NaN."""
         profile = program.profile
         self.options.report(f'testing {precision} {profile}')
-        results = [difference(lambda query: self._run(program, query), reference,
-                              probe_query(self.bundle, count, profile))
+        results = [difference(lambda queries: self._run(program, queries), reference,
+                              probe_queries(self.bundle, count, profile))
                    for count in ((steps,) if self.options.fused else STEP_COUNTS)]
         self.self_tests += [{'precision': precision, 'profile': str(profile), **result}
                             for result in results]

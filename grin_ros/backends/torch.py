@@ -53,6 +53,8 @@ class TorchBackend(GraphBackend):
         if cpu_threads:
             torch.set_num_threads(cpu_threads)
         self._device = 'cuda' if torch.cuda.is_available() else 'cpu'
+        if self._device == 'cuda':
+            self.max_batch = 4  # one frame does not fill a GPU; never measured by us
         self._grin = deployable(load(bundle.file(WEIGHTS))).to(self._device)
         self.reason = f'torch {torch.__version__}, {self._device} ({why})'
 

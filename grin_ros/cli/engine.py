@@ -74,6 +74,8 @@ def add_engine_options(parser: argparse.ArgumentParser) -> None:
                         help='folder of shards that int8 is calibrated on')
     parser.add_argument('--memory', choices=MEMORIES, default='auto',
                         help='CUDA library (default: cuda-python where installed, else pycuda)')
+    parser.add_argument('--frames', type=int, default=1, metavar='N',
+                        help='frames at once, of several cameras with one input size')
     parser.add_argument('--no-cuda-graph', action='store_true', help='enqueue engines one by one')
     parser.add_argument('--optimization-level', type=int, default=3, metavar='0-5',
                         help='higher builds take longer (default %(default)s)')
@@ -87,7 +89,7 @@ def engine_options(options: argparse.Namespace, **more: Any) -> EngineOptions:
     return EngineOptions(
         device_id=options.device_id, precision=options.precision, memory=options.memory,
         cuda_graph=not options.no_cuda_graph, cache=options.cache,
-        calibration=options.calibration,
+        calibration=options.calibration, frames=options.frames,
         settings=BuildSettings(options.optimization_level, options.workspace_mib),
         report=show, warn=complain, **more)
 
@@ -100,7 +102,8 @@ def run(options: argparse.Namespace) -> int:
     input_size = tuple(options.input_size or bundle.input_size)
     width, height = options.image_size or input_size
     profile = Profile.of_camera(width, height, input_size,
-                                options.stride or bundle.query_stride, options.samples)
+                                options.stride or bundle.query_stride, options.samples,
+                                options.frames)
     steps = options.steps or bundle.default_steps
     if options.rtx_aot is not None:
         return build_ahead_of_time(options, bundle, profile, steps)

@@ -30,6 +30,7 @@ from typing import Any
 
 import numpy as np
 
+from grin_ros.backends import Query
 from grin_ros.backends.tensorrt import TensorRtBackend
 from grin_ros.bundle import Bundle
 from grin_ros.demo.frames import shipped
@@ -37,7 +38,7 @@ from grin_ros.engine.cuda_memory import MEMORIES, open_device
 from grin_ros.engine.machine import percentiles, versions
 from grin_ros.engine.options import EngineOptions, TOLERANCE_P
 from grin_ros.engine.profile import Profile
-from grin_ros.engine.selftest import difference, probe_query, reference_answer
+from grin_ros.engine.selftest import difference, probe_queries, reference_answer
 from grin_ros.errors import GrinError
 from grin_ros.estimator import DepthEstimator
 
@@ -78,7 +79,8 @@ class Doctor:
         self._variants = variants
         self.bundle, self.options, self.runs = bundle, options, runs
         self._start, self._with_node = start, with_node
-        self._profile = Profile.of_camera(640, 480, bundle.input_size, bundle.query_stride)
+        self._profile = Profile.of_camera(640, 480, bundle.input_size, bundle.query_stride,
+                                          frames=options.frames)
 
     def checks(self) -> Iterator[Check]:
         """Yield each check when it is done."""
@@ -138,7 +140,7 @@ class Doctor:
     def engine(self, precision: str, fused: bool) -> tuple[str, dict[str, Any]]:
         """Build or load the engines of a precision; parity, latency and memory of them."""
         options = replace(self.options, precision=precision, fused=fused)
-        figures: dict[str, Any] = {'profile': str(self._profile)}
+        figures: dict[str, Any] = {'profile': str(self._profile), 'frames': self._profile.frames}
         start = time.perf_counter()
         backend = self._start(self.bundle, options)
         try:
@@ -150,8 +152,7 @@ class Doctor:
                 raise GrinError(f'{precision} failed its self-test: {backend.self_tests}')
             reference = reference_answer(self.bundle)
             figures['parity'] = [
-                difference(backend.answer, reference, probe_query(self.bundle, steps,
-                                                                  self._profile))
+                difference(backend.answer, reference, self._queries(steps))
                 for steps in STEP_COUNTS]
             figures['latency'] = {str(steps): self.latency(backend, steps)
                                   for steps in STEP_COUNTS}
@@ -175,17 +176,20 @@ class Doctor:
                 f'{"on" if figures["cuda_graph"] else "off"}', figures)
 
     def latency(self, backend: TensorRtBackend, steps: int) -> dict[str, Any]:
-        """Return p50 and p95 of networks alone, with copies, and from image to depth [ms]."""
-        query = probe_query(self.bundle, steps, self._profile)
+        """Return p50 and p95 of networks alone, with copies, and from images to depth [ms]."""
+        queries = self._queries(steps)
         estimator = DepthEstimator(self.bundle, backend, self.bundle.query_stride,
                                    self.bundle.input_size)
-        frame = shipped()[0]
-        backend.answer(query)
+        frames = [(shipped()[0].image, shipped()[0].camera)] * self._profile.frames
+        backend.answer(queries)
         works: dict[str, Callable[[], Any]] = {
             'engine_only_ms': lambda: backend.repeat(self._profile, steps),
-            'with_copies_ms': lambda: backend.answer(query),
-            'image_to_depth_ms': lambda: estimator.estimate(frame.image, frame.camera, steps)}
+            'with_copies_ms': lambda: backend.answer(queries),
+            'image_to_depth_ms': lambda: estimator.estimate_batch(frames, steps)}
         return {name: percentiles(work, self.runs) for name, work in works.items()}
+
+    def _queries(self, steps: int) -> list[Query]:
+        return probe_queries(self.bundle, steps, self._profile)
 
     def beside_torch(self) -> tuple[str, dict[str, Any]]:
         """Check that torch in the same process changes no answer, nor the other way round."""
@@ -195,13 +199,13 @@ class Doctor:
             raise GrinError('torch is not installed') from error
         if not torch.cuda.is_available():
             raise GrinError('torch has no CUDA here')
-        query = probe_query(self.bundle, 1, self._profile)
+        queries = self._queries(1)
         backend = self._start(self.bundle, self.options)
         try:
-            before, _ = backend.answer(query)
+            before = backend.answer(queries)
             matrix = torch.ones(256, 256, device=f'cuda:{self.options.device_id}')
             product = (matrix @ matrix).cpu()
-            after, _ = backend.answer(query)
+            after = backend.answer(queries)
             right = bool((product == 256).all()) and bool((matrix.sum() == 256**2).item())
         finally:
             backend.close()
@@ -219,7 +223,8 @@ class Doctor:
             raise GrinError('ROS 2 is not installed') from error
         from grin_ros.demo.run import demo
 
-        backend = self._start(self.bundle, self.options)
+        # As many frames at once as a node takes that is not told otherwise.
+        backend = self._start(self.bundle, replace(self.options, frames=1))
         try:
             estimator = DepthEstimator(self.bundle, backend, self.bundle.query_stride,
                                        self.bundle.input_size)

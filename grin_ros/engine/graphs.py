@@ -141,9 +141,9 @@ class Composition:
 
 def _inputs(profile: Profile, dim: int, names: Iterable[str]) -> list[onnx.ValueInfoProto]:
     """Return graph inputs of the frame and the fused graph."""
-    n, m = profile.tokens, profile.prompts
+    f, n, m = profile.frames, profile.tokens, profile.prompts
     shapes = {**profile.inputs('encoder', dim), **profile.inputs('denoiser', dim),
-              'pixels': (1, n, 2), 'prompt_pixels': (1, m, 2)}
+              'pixels': (f, n, 2), 'prompt_pixels': (f, m, 2)}
     kinds = {'image': TensorProto.UINT8, 'token_mask': TensorProto.BOOL,
              'prompt_mask': TensorProto.BOOL}
     return [helper.make_tensor_value_info(name, kinds.get(name, TensorProto.FLOAT), shapes[name])
@@ -179,11 +179,11 @@ class GraphMaker:
         """Return encoder and conditioner as one graph: what a frame needs once."""
         made = Composition()
         outputs = self._add_frame(made)
-        p, k = self.profile, self.profile.samples
+        p = self.profile
         shapes = {'conditioning': p.tokens, 'prompt_conditioning': p.prompts,
                   'global': p.global_vectors}
         return made.model('frame', _inputs(p, self.dim, FRAME_INPUTS),
-                          {name: (outputs[name], (k, count, self.dim))
+                          {name: (outputs[name], (p.draws, count, self.dim))
                            for name, count in shapes.items()})
 
     def denoiser(self) -> onnx.ModelProto:
@@ -197,10 +197,10 @@ class GraphMaker:
         denoiser = self.part('denoiser')
         outputs: dict[str, str] = {}
         for index, row in enumerate(ddim_steps(steps)):
-            given['step'] = made.constant(f'step_{index}', np.tile(row, (profile.samples, 1)))
+            given['step'] = made.constant(f'step_{index}', np.tile(row, (profile.draws, 1)))
             outputs = made.add(denoiser, 'denoiser', f'step{index}', given)
             given['x_t'] = outputs['x_next']
-        shape = (profile.samples, profile.tokens)
+        shape = (profile.draws, profile.tokens)
         inputs = _inputs(profile, self.dim, FRAME_INPUTS + TOKEN_INPUTS)
         return made.model(f'fused_{steps}', inputs,
                           {name: (outputs[name], shape) for name in ('x_0', 'log_b')})
@@ -221,8 +221,13 @@ class GraphMaker:
         outputs = {'conditioning': 'at_tokens', 'prompt_conditioning': 'at_prompts',
                    'global': encoded['global']}
         if profile.samples > 1:
-            one = made.constant('samples', np.array([profile.samples, 1, 1]))
+            # The draws of a frame lie one after the other.
+            axis = made.constant('axis_of_samples', np.array([1]))
+            count = made.constant('samples', np.array([1, profile.samples, 1, 1]))
+            flat = made.constant('frames_x_samples', np.array([profile.draws, -1, self.dim]))
             for name, tensor in outputs.items():
-                made.node('Expand', [tensor, one], [f'{name}_of_samples'])
+                made.node('Unsqueeze', [tensor, axis], [f'{name}_once'])
+                made.node('Expand', [f'{name}_once', count], [f'{name}_repeated'])
+                made.node('Reshape', [f'{name}_repeated', flat], [f'{name}_of_samples'])
                 outputs[name] = f'{name}_of_samples'
         return outputs

@@ -27,6 +27,7 @@ from grin_ros.engine.build import BuildSettings
 from grin_ros.errors import GrinError
 
 PRECISIONS = ('fp16', 'fp32', 'int8')
+MAX_FRAMES = 16
 # Largest mean |difference| in P that an engine's self-test may show.
 TOLERANCE_P = {'fp32': 5e-4, 'fp16': 2e-3, 'int8': 8e-3}
 
@@ -44,6 +45,7 @@ class EngineOptions:
     :param allow_build: build an engine that is missing; else it is an error.
     :param precision: fp16, fp32 or int8; what fails its self-test gives way to fp32.
     :param fused: one engine per step count for the whole frame, instead of two for any count.
+    :param frames: that engines take at once, of several cameras with one input size.
     :param cuda_graph: capture the work of a frame once, where the CUDA library can.
     :param memory: auto, pycuda or cuda-python.
     :param cache: folder of the engines; None for the default.
@@ -57,6 +59,7 @@ class EngineOptions:
     allow_build: bool = True
     precision: str = 'fp16'
     fused: bool = False
+    frames: int = 1
     cuda_graph: bool = True
     memory: str = 'auto'
     cache: Path | None = None
@@ -71,5 +74,7 @@ class EngineOptions:
         if self.precision not in PRECISIONS:
             raise GrinError(f'precision must be one of {", ".join(PRECISIONS)}, not '
                             f'"{self.precision}"')
+        if not 1 <= self.frames <= MAX_FRAMES:
+            raise GrinError(f'frames must be 1 to {MAX_FRAMES}, not {self.frames}')
         if self.device_id < 0:
             raise GrinError(f'device_id must be 0 or more, not {self.device_id}')

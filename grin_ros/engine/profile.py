@@ -30,13 +30,14 @@ STRIDES = (1, 2, 4, 8)
 @dataclass(frozen=True)
 class Profile:
     """
-    Static sizes of a frame: TensorRT's min = opt = max.
+    Static sizes of what runs at once: TensorRT's min = opt = max.
 
     :param width: of the network's input [px], a multiple of 32.
     :param height: of the network's input [px], a multiple of 32.
     :param tokens: pixels asked, padding included.
     :param samples: draws at once.
     :param prompts: prompt tokens, padding included.
+    :param frames: of any cameras, padding included.
     """
 
     width: int
@@ -44,23 +45,30 @@ class Profile:
     tokens: int
     samples: int = 1
     prompts: int = 1
+    frames: int = 1
 
     def __post_init__(self) -> None:
         """Refuse what the encoder cannot take."""
         if min(self.width, self.height) < 32 or self.width % 32 or self.height % 32:
             raise GrinError(f'an engine needs an input of multiples of 32 px, not {self.width}x'
                             f'{self.height}')
-        if min(self.tokens, self.samples, self.prompts) < 1:
-            raise GrinError(f'an engine needs at least one token, sample and prompt: {self}')
+        if min(self.tokens, self.samples, self.prompts, self.frames) < 1:
+            raise GrinError('an engine needs at least one token, sample, prompt and frame: '
+                            f'{self}')
 
     @classmethod
     def of_camera(cls, width: int, height: int, input_size: tuple[int, int],
-                  query_stride: int, samples: int = 1) -> Profile:
+                  query_stride: int, samples: int = 1, frames: int = 1) -> Profile:
         """Return the profile of a camera's images on the bundle's input size and stride."""
         if query_stride not in STRIDES:
             raise GrinError(f'query_stride must be one of {STRIDES}, not {query_stride}')
         w, h = network_size(width, height, input_size)
-        return cls(w, h, (w // query_stride) * (h // query_stride), samples)
+        return cls(w, h, (w // query_stride) * (h // query_stride), samples, frames=frames)
+
+    @property
+    def draws(self) -> int:
+        """Return the draws of all frames: the denoiser's batch, those of a frame in a row."""
+        return self.frames * self.samples
 
     @property
     def global_vectors(self) -> int:
@@ -79,13 +87,14 @@ class Profile:
         :param graph: encoder, conditioner or denoiser.
         :param dim: width D of tokens.
         """
-        w, h, n, m, k = self.width, self.height, self.tokens, self.prompts, self.samples
-        frame: dict[str, tuple[int, ...]] = {'image': (1, h, w, 3), 'rays': (1, h, w, 3)}
+        w, h, n, m = self.width, self.height, self.tokens, self.prompts
+        f, k = self.frames, self.draws
+        frame: dict[str, tuple[int, ...]] = {'image': (f, h, w, 3), 'rays': (f, h, w, 3)}
         shapes: dict[str, dict[str, tuple[int, ...]]] = {
             'encoder': frame,
             # Local maps come from the encoder with their channels; only h and w are said here.
-            'conditioner': {**frame, 'local_2': (1, 0, h // 2, w // 2),
-                            'local_4': (1, 0, h // 4, w // 4), 'pixels': (1, n + m, 2)},
+            'conditioner': {**frame, 'local_2': (f, 0, h // 2, w // 2),
+                            'local_4': (f, 0, h // 4, w // 4), 'pixels': (f, n + m, 2)},
             'denoiser': {'x_t': (k, n), 'conditioning': (k, n, dim), 'token_mask': (k, n),
                          'prompts': (k, m, 2), 'prompt_conditioning': (k, m, dim),
                          'prompt_mask': (k, m), 'global': (k, self.global_vectors, dim),
@@ -94,9 +103,10 @@ class Profile:
         return shapes[graph]
 
     def to_dict(self) -> dict[str, int]:
-        """Return plain values, for JSON and keys."""
-        return asdict(self)
+        """Return plain values, for JSON and keys; engines of one frame keep the keys they had."""
+        return {name: size for name, size in asdict(self).items() if (name, size) != ('frames', 1)}
 
     def __str__(self) -> str:
         """Return it in one word, for file names and logs."""
-        return (f'{self.width}x{self.height}_{self.tokens}t_{self.samples}s_{self.prompts}p')
+        return (f'{self.width}x{self.height}_{self.tokens}t_{self.samples}s_{self.prompts}p'
+                + (f'_{self.frames}f' if self.frames > 1 else ''))

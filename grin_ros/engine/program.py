@@ -15,11 +15,11 @@
 # SPDX-License-Identifier: Apache-2.0
 
 
-"""Program: engines of one profile on one device; a frame's arrays in, x_0 and log_b out."""
+"""Program: engines of one profile on one device; frames' arrays in, x_0 and log_b out."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -31,6 +31,7 @@ from grin_ros.engine.runtime import Context, Engine
 from grin_ros.errors import GrinError
 
 Array = NDArray[Any]
+Inputs = Mapping[str, Sequence[Array]]
 ALIGNMENT = 256  # [bytes] of addresses, as TensorRT wants them
 
 
@@ -42,7 +43,7 @@ class Buffers:
         self._device = device
         self.addresses: dict[str, int] = {}
         self._pinned: dict[str, Array] = {}
-        self._sources: dict[str, Array] = {}
+        self._sources: dict[str, list[Array | None]] = {}
 
     def add(self, name: str, shape: tuple[int, ...], dtype: Any, host: bool = False) -> int:
         """Allocate a tensor unless it is there, and return its address."""
@@ -53,24 +54,24 @@ class Buffers:
                 self._pinned[name] = self._device.pinned(shape, dtype)
         return self.addresses[name]
 
-    def put(self, name: str, source: Array) -> None:
+    def put(self, name: str, sources: Sequence[Array]) -> None:
         """
-        Upload an array; the very same object as last time is there already.
+        Upload an array of each frame; the very same objects as last time are there already.
 
-        A shorter array is padded with zeros, one without a leading axis is broadcast.
+        A shorter array is padded with zeros, one without an axis of draws is broadcast.
         """
-        if self._sources.get(name) is source:
-            return
         host = self._pinned[name]
-        if source.ndim >= host.ndim - 1 and source.shape[-host.ndim + 1:] == host.shape[1:]:
-            np.copyto(host, source)
-        else:
-            tokens = source.shape[1] if source.ndim == host.ndim else source.shape[0]
-            host[:, tokens:] = 0
-            host[:, :tokens] = source
-        self._device.upload(self.addresses[name], host)
+        there = self._sources.pop(name, [None] * len(sources))
+        # All draws of a frame lie together; an input of the frame graph has one part per frame.
+        parts = host.reshape(len(sources), -1, *host.shape[1:])
+        fresh = [(part, source) for part, old, source in zip(parts, there, sources, strict=True)
+                 if old is not source]
+        for part, source in fresh:
+            _fill(part, source)
+        if fresh:
+            self._device.upload(self.addresses[name], host)
         # Whoever changes an array in place must make a new one: rays, pixels and noise are kept.
-        self._sources[name] = source
+        self._sources[name] = list(sources)
 
     def fetch(self, *names: str) -> list[Array]:
         """Download tensors and wait for the stream; the arrays are new."""
@@ -80,9 +81,16 @@ class Buffers:
         return [self._pinned[name].copy() for name in names]
 
 
+def _fill(host: Array, source: Array) -> None:
+    """Copy a source (K, N, ...) or (N, ...) into all (K, N, ...) of host, padded with zeros."""
+    tokens = source.shape[source.ndim - host.ndim + 1]
+    host[:, tokens:] = 0
+    host[:, :tokens] = source
+
+
 class Program:
     """
-    All that runs for a frame, on addresses that never change.
+    All that runs for the frames of a profile, on addresses that never change.
 
     :param frame: engine of the frame graph; None when ``fused`` has everything.
     :param denoiser: engine of the denoiser; None likewise.
@@ -104,20 +112,21 @@ class Program:
         self._works: dict[int, tuple[list[Context], Any]] = {}
         self.captured = False
 
-    def run(self, inputs: dict[str, Array], steps: NDArray[np.float32]) -> tuple[Array, Array]:
+    def run(self, inputs: Inputs, steps: NDArray[np.float32]) -> tuple[Array, Array]:
         """
-        Answer a frame.
+        Answer as many frames as the profile has.
 
-        :param inputs: image, rays, pixels, prompt_pixels, x_t, token_mask, prompts, prompt_mask.
+        :param inputs: image, rays, pixels, prompt_pixels, x_t, token_mask, prompts, prompt_mask
+            of each frame.
         :param steps: (S, 4) rows of ddim_steps.
-        :returns: x_0 and log_b, (K, N) each.
+        :returns: x_0 and log_b, (frames K, N) each.
         """
         count = len(steps)
         if count not in self._works:
             self._works[count] = self._prepare(inputs, steps)
         contexts, graph = self._works[count]
-        for name, array in inputs.items():
-            self._buffers.put(name, array)
+        for name, arrays in inputs.items():
+            self._buffers.put(name, arrays)
         if graph is None:
             self._enqueue(contexts)
         else:
@@ -126,7 +135,7 @@ class Program:
         return x_0, log_b
 
     def repeat(self, step_count: int) -> None:
-        """Run the networks of the last frame again, without copies, and wait: to measure them."""
+        """Run the networks of the last frames again, without copies, and wait: to measure them."""
         contexts, graph = self._works[step_count]
         if graph is None:
             self._enqueue(contexts)
@@ -134,14 +143,14 @@ class Program:
             self._device.launch(graph)
         self._device.synchronize()
 
-    def _prepare(self, inputs: dict[str, Array],
+    def _prepare(self, inputs: Inputs,
                  steps: NDArray[np.float32]) -> tuple[list[Context], Any]:
         """Bind a step count, run it once, and capture it where that works."""
         contexts = self._bind(steps)
         if not self._cuda_graph:
             return contexts, None
-        for name, array in inputs.items():
-            self._buffers.put(name, array)
+        for name, arrays in inputs.items():
+            self._buffers.put(name, arrays)
         self._enqueue(contexts)  # what TensorRT sets up at first must not be captured
         self._device.synchronize()
         try:
@@ -159,19 +168,19 @@ class Program:
             context.enqueue(self._device.stream)
 
     def _bind(self, steps: NDArray[np.float32]) -> list[Context]:
-        """Return the contexts of a frame in order: each step has one of its own, bound once."""
+        """Return the contexts of a run in order: each step has one of its own, bound once."""
         if self._fused is not None:
             engine = self._fused(len(steps))
             return [self._context(engine, {})]
         if self._frame is None or self._denoiser is None:
             raise GrinError('a program needs a frame engine and a denoiser, or fused engines')
-        buffers, shape = self._buffers, (self.profile.samples, self.profile.tokens)
+        buffers, shape = self._buffers, (self.profile.draws, self.profile.tokens)
         ping = [buffers.add(f'ping_{i}', shape, np.float32) for i in range(2)]
         contexts = [self._context(self._frame, {})]
         for index, row in enumerate(steps):
             name = f'step_{index}_of_{len(steps)}'
-            address = buffers.add(name, (self.profile.samples, 4), np.float32, host=True)
-            buffers.put(name, np.tile(row, (self.profile.samples, 1)))
+            address = buffers.add(name, (self.profile.draws, 4), np.float32, host=True)
+            buffers.put(name, [np.tile(row, (self.profile.draws, 1))])
             # The noise is only read, so that it may stay on the device from frame to frame.
             given = {'step': address, 'x_next': ping[index % 2]}
             if index:

@@ -104,7 +104,7 @@ def calibration_batches(bundle: Bundle, profile: Profile,
         given = dict(zip(('conditioning', 'prompt_conditioning', 'global'),
                          frame.run(None, feeds), strict=True)) | tokens | {'x_t': noise}
         for row in ddim_steps(CALIBRATION_STEPS):
-            given = given | {'step': np.tile(row, (profile.samples, 1))}
+            given = given | {'step': np.tile(row, (profile.draws, 1))}
             yield given
             given = given | {'x_t': denoiser.run(['x_next'], given)[0]}
     if not count:
@@ -113,8 +113,8 @@ def calibration_batches(bundle: Bundle, profile: Profile,
 
 def frame_feeds(bundle: Bundle, profile: Profile, image: NDArray[np.uint8], camera: Camera,
                 seed: int = 0) -> Feeds:
-    """Return the inputs of the fused graph for an image; the query grid fills the tokens."""
-    k, m = profile.samples, profile.prompts
+    """Return the inputs of the fused graph, an image in every frame; its grid fills the tokens."""
+    f, k, m = profile.frames, profile.draws, profile.prompts
     view = View.of(camera, (profile.width, profile.height), profile.stride)
     pixels = view.grid
     if (view.network.width, view.network.height) != (profile.width, profile.height) \
@@ -122,8 +122,9 @@ def frame_feeds(bundle: Bundle, profile: Profile, image: NDArray[np.uint8], came
         raise GrinError(f'an image of {camera.width}x{camera.height} does not fill an engine of '
                         f'{profile}: give one of its aspect')
     noise = np.stack([noise_at(pixels, seed + draw) for draw in range(k)])
-    return {'image': view.image(image)[None], 'rays': view.rays[None], 'pixels': pixels[None],
-            'prompt_pixels': np.zeros((1, m, 2), np.float32), 'x_t': noise,
+    return {'image': np.stack([view.image(image)] * f), 'rays': np.stack([view.rays] * f),
+            'pixels': np.stack([pixels] * f),
+            'prompt_pixels': np.zeros((f, m, 2), np.float32), 'x_t': noise,
             'token_mask': np.tile(view.grid_mask, (k, 1)),
             'prompts': np.zeros((k, m, 2), np.float32), 'prompt_mask': np.zeros((k, m), bool)}
 

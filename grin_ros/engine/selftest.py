@@ -19,7 +19,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import cv2
@@ -36,16 +36,18 @@ from grin_ros.noise import noise_at
 from grin_ros.prompts import Prompts
 from grin_ros.sampler import ddim_steps
 
-Answer = Callable[[Query], tuple[NDArray[np.float32], NDArray[np.float32]]]
+Answer = Callable[[Sequence[Query]], list[tuple[NDArray[np.float32], NDArray[np.float32]]]]
 REFERENCE_P = 1e-3  # largest difference in P that ONNX Runtime may have from the probe's answers
 STEP_COUNTS = (1, 2)
 
 
-def probe_query(bundle: Bundle, steps: int, profile: Profile | None = None) -> Query:
+def probe_query(bundle: Bundle, steps: int, profile: Profile | None = None,
+                frame: int = 0) -> Query:
     """
     Return the bundle's probe as a question.
 
     :param profile: size that the probe is brought to; None for its own, which has stored answers.
+    :param frame: shifts the picture and draws other pixels and noise.
     """
     with np.load(bundle.file('probe.npz')) as probe:
         image, rays, pixels, seed = (probe[name] for name in ('image', 'rays', 'pixels', 'seed'))
@@ -53,18 +55,27 @@ def probe_query(bundle: Bundle, steps: int, profile: Profile | None = None) -> Q
     if profile is not None:
         size = profile.width, profile.height
         image = np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_LINEAR), np.uint8)
-        rays = Camera.from_hfov(70, *size).rays()
-        rng = np.random.default_rng(int(seed))
+        image = np.roll(image, 32 * frame, axis=1)
+        rays = Camera.from_hfov(70 - frame, *size).rays()
+        first = int(seed) + 1000 * frame
+        rng = np.random.default_rng(first)
         corner = np.array(size) - 1
         pixels = (rng.random((profile.tokens, 2)) * corner).astype(np.float32)
-        noise = np.stack([noise_at(pixels, int(seed) + k) for k in range(profile.samples)])
+        noise = np.stack([noise_at(pixels, first + k) for k in range(profile.samples)])
     return Query(image, rays, pixels, np.ones(len(pixels), bool), noise, Prompts.none(),
                  ddim_steps(steps), len(pixels))
+
+
+def probe_queries(bundle: Bundle, steps: int, profile: Profile) -> list[Query]:
+    """Return as many different questions as a profile has frames."""
+    return [probe_query(bundle, steps, profile, frame) for frame in range(profile.frames)]
 
 
 def reference_answer(bundle: Bundle) -> Answer:
     """
     Return ONNX Runtime's way to answer, after checking that it answers the probe as torch did.
+
+    It answers each query alone, whatever company that has on an engine.
 
     :raises GrinError: when it does not, or is not installed.
     """
@@ -73,18 +84,20 @@ def reference_answer(bundle: Bundle) -> Answer:
     backend = OnnxRuntimeBackend(bundle, 0, 'reference of the self-test')
     with np.load(bundle.file('probe.npz')) as probe:
         for steps in STEP_COUNTS:
-            x_0, _ = backend.answer(probe_query(bundle, steps))
+            [(x_0, _)] = backend.answer([probe_query(bundle, steps)])
             error = float(np.abs(x_0[0] - probe[f'x_0_{steps}']).max() / X_SCALE)
             if not error <= REFERENCE_P:
                 raise GrinError(f'ONNX Runtime differs from the probe of {bundle.name} by '
                                 f'{error:.1e} in P at {steps} steps, so there is nothing to '
                                 f'measure an engine with: {REMEDY}')
-    return backend.answer
+    return lambda queries: [backend.answer([query])[0] for query in queries]
 
 
-def difference(answer: Answer, reference: Answer, query: Query) -> dict[str, Any]:
-    """Return how far two ways to answer are apart, in P and in log b."""
-    (x_0, log_b), (true_x_0, true_log_b) = answer(query), reference(query)
+def difference(answer: Answer, reference: Answer, queries: Sequence[Query]) -> dict[str, Any]:
+    """Return how far two ways to answer are apart, in P and in log b; means of the worst frame."""
+    x_0, log_b = np.stack(answer(queries), 1)  # (frames, K, N) each
+    true_x_0, true_log_b = np.stack(reference(queries), 1)
     in_p = np.abs(x_0 - true_x_0) / X_SCALE
-    return {'steps': len(query.steps), 'mean_p': float(in_p.mean()), 'max_p': float(in_p.max()),
-            'mean_log_b': float(np.abs(log_b - true_log_b).mean())}
+    in_log_b = np.abs(log_b - true_log_b)
+    return {'steps': len(queries[0].steps), 'mean_p': float(in_p.mean((1, 2)).max()),
+            'max_p': float(in_p.max()), 'mean_log_b': float(in_log_b.mean((1, 2)).max())}

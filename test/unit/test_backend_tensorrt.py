@@ -40,6 +40,7 @@ from grin_ros.engine.build import Cancelled  # noqa: E402
 from grin_ros.engine.cache import EngineCache  # noqa: E402
 from grin_ros.engine.cuda_memory import CudaError  # noqa: E402
 from grin_ros.engine.options import EngineOptions  # noqa: E402
+from grin_ros.engine.selftest import probe_query  # noqa: E402
 from grin_ros.errors import GrinError  # noqa: E402
 from grin_ros.estimator import DepthEstimator  # noqa: E402
 
@@ -112,6 +113,72 @@ def test_fp16_is_close_to_onnx_runtime(rig: Rig, reference: DepthEstimator) -> N
     assert {test['precision'] for test in rig.backend.self_tests} == {'fp16'}
 
 
+OTHERS = [Camera.from_hfov(50, 320, 240),
+          Camera(np.array([[60.0, 0, 79.5], [0, 60, 59.5], [0, 0, 1]]), 160, 120,
+                 (0.1, 0.0, 0.0, 0.0), 'equidistant')]
+
+
+def pictures(cameras: list[Camera], seed: int = 1) -> list[tuple[np.ndarray, Camera]]:
+    rng = np.random.default_rng(seed)
+    return [(rng.integers(0, 255, (each.height, each.width, 3)).astype(np.uint8), each)
+            for each in cameras]
+
+
+@pytest.mark.parametrize('can_capture', [False, True], ids=['enqueued', 'captured'])
+@pytest.mark.parametrize('fused', [False, True], ids=['split', 'fused'])
+def test_frames_at_once_are_answered_as_alone(
+        rig: Rig, reference: DepthEstimator, can_capture: bool, fused: bool) -> None:
+    """Full runs, runs that are filled up, and a frame of another size in between."""
+    estimator = rig.start(can_capture=can_capture, fused=fused, frames=3)
+    assert estimator.max_batch == 3
+    wide = Camera.from_hfov(90, 240, 96)
+    for seed, count in enumerate((3, 1, 2, 5)):  # what stays on the device is of other frames
+        frames = pictures(([CAMERA, *OTHERS] * 2)[:count] + [wide], seed)
+        for options in ({'num_inference_steps': 2, 'num_samples': 2}, {}):
+            for result, frame in zip(estimator.estimate_batch(frames, **options), frames):
+                same(result, reference.estimate(*frame, **options))
+    assert not rig.warned
+    assert {test['profile'][-3:] for test in rig.backend.self_tests} == {'_3f'}
+
+
+def test_engines_of_several_frames_are_others_and_are_asked_for(rig: Rig) -> None:
+    rig.start().estimate(IMAGE, CAMERA)
+    with pytest.raises(GrinError, match=r'--stride 4 --frames 2`, or set engine_build'):
+        rig.start(frames=2, allow_build=False).estimate(IMAGE, CAMERA)
+    rig.start(frames=2).estimate(IMAGE, CAMERA)
+    assert len(rig.build.built) == 2
+    rig.start().estimate(IMAGE, CAMERA)
+    assert not rig.build.built
+
+
+def mixed(model: bytes) -> bytes:
+    """Return a plan of whose frames each gets the first one's global vectors, as a bug would."""
+    loaded = onnx.load_from_string(model)
+    for node in loaded.graph.node:
+        if node.op_type == 'Identity' and node.output[0] == 'global':
+            first = onnx.numpy_helper.from_array(np.array([0, 0]), 'first')
+            loaded.graph.initializer.append(first)
+            node.op_type = 'Gather'
+            node.input.append('first')
+    return MAGIC + loaded.SerializeToString()
+
+
+def test_the_self_test_sees_frames_that_mix(rig: Rig) -> None:
+    estimator = rig.start(FakeBuild(mixed), frames=2)
+    with pytest.raises(GrinError, match='passes its self-test'):
+        estimator.estimate(IMAGE, CAMERA)
+    assert 'refused' in rig.warned[0]
+
+
+def test_the_cameras_of_a_full_run_go_up_once(rig: Rig) -> None:
+    estimator = rig.start(frames=3)
+    estimator.estimate_batch(pictures([CAMERA, *OTHERS]))
+    rig.device.uploads.clear()
+    for seed in range(2, 5):
+        estimator.estimate_batch(pictures([CAMERA, *OTHERS], seed))
+    assert len(rig.device.uploads) == 3 and len(set(rig.device.uploads)) == 1
+
+
 def test_only_the_picture_goes_up_again(rig: Rig) -> None:
     estimator = rig.start()
     estimator.estimate(IMAGE, CAMERA)
@@ -120,6 +187,16 @@ def test_only_the_picture_goes_up_again(rig: Rig) -> None:
         picture = np.random.default_rng(seed).integers(0, 255, IMAGE.shape).astype(np.uint8)
         estimator.estimate(picture, CAMERA)
     assert len(rig.device.uploads) == 3 and len(set(rig.device.uploads)) == 1
+
+
+def test_the_picture_goes_up_even_for_the_same_query(rig: Rig) -> None:
+    """`grin doctor` asks one query again and again to measure a frame with its copies."""
+    rig.start()
+    query = probe_query(rig.bundle, 1)
+    for _ in range(2):
+        rig.device.uploads.clear()
+        rig.backend.answer([query])
+    assert len(rig.device.uploads) == 1
 
 
 def test_a_failed_capture_is_said_and_goes_on(rig: Rig, reference: DepthEstimator) -> None:

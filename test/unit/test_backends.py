@@ -27,6 +27,8 @@ from grin_ros import backends
 from grin_ros.backends import Backend
 from grin_ros.bundle import load_bundle
 from grin_ros.depth_codec import X_SCALE
+from grin_ros.engine.profile import Profile
+from grin_ros.engine.selftest import probe_queries
 from grin_ros.errors import GrinError
 from grin_ros.sampler import ddim_steps
 
@@ -66,6 +68,24 @@ def test_torch_and_onnxruntime_agree(tiny_bundle: Path, probe: dict[str, np.ndar
     onnx_x_0, _ = answer(backends.load(loaded, 'onnxruntime', cpu_threads=1), probe, 2)
     # The checkpoint is rounded before norms are folded, the graphs after.
     assert np.abs(torch_x_0 - onnx_x_0).max() / X_SCALE < 5e-3
+
+
+@pytest.mark.parametrize('name', ['onnxruntime', 'torch'])
+def test_frames_answered_together_are_answered_as_alone(tiny_bundle: Path, name: str) -> None:
+    if name == 'torch':
+        pytest.importorskip('torch', reason='no torch: backend torch is not checked')
+    loaded = load_bundle(tiny_bundle)
+    backend = backends.load(loaded, name, cpu_threads=1)
+    profile = Profile(128, 96, 192, samples=2, frames=3)
+    queries = probe_queries(loaded, 2, profile)
+    pictures = {query.image.tobytes() for query in queries}
+    assert len(pictures) == 3
+    together = backend.answer(queries)
+    for (x_0, log_b), query in zip(together, queries, strict=True):
+        [(alone_x_0, alone_log_b)] = backend.answer([query])
+        assert x_0.shape == log_b.shape == (2, 192)
+        np.testing.assert_allclose(x_0, alone_x_0, atol=1e-4)
+        np.testing.assert_allclose(log_b, alone_log_b, atol=1e-4)
 
 
 def test_auto_says_what_it_chose_and_why(tiny_bundle: Path) -> None:

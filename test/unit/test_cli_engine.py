@@ -101,15 +101,17 @@ def test_doctor_says_what_it_skips(tmp_path: Path, capsys: pytest.CaptureFixture
     assert all(check['detail'] for check in checks)
 
 
-def test_doctor_measures_what_is_there(tiny_bundle: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize('frames', [1, 2])
+def test_doctor_measures_what_is_there(tiny_bundle: Path, tmp_path: Path, frames: int) -> None:
     """On the fake device every figure has its place; the milliseconds are the CPU's."""
-    doctor = Doctor(load_bundle(tiny_bundle), EngineOptions(cache=tmp_path / 'engines'), runs=2,
-                    start=fake, with_node=False,
+    options = EngineOptions(cache=tmp_path / 'engines', frames=frames)
+    doctor = Doctor(load_bundle(tiny_bundle), options, runs=2, start=fake, with_node=False,
                     variants=(('fp16', False),))
     checks = {check.name: check for check in doctor.checks()}
     for name in ('tensorrt', 'fp16'):
         assert checks[name].status == OK, checks[name].detail
     figures = checks['fp16'].figures
+    assert figures['frames'] == frames
     assert figures['cuda_graph'] and [each['steps'] for each in figures['parity']] == [1, 2, 4]
     for latency in (figures['latency'], figures['latency_without_cuda_graph']):
         assert set(latency) == {'1', '2', '4'}
@@ -126,7 +128,7 @@ def test_doctor_reports_an_engine_that_is_wrong(tiny_bundle: Path, tmp_path: Pat
 
 
 def test_options_that_do_not_exist_are_refused() -> None:
-    for wrong in ({'precision': 'fp8'}, {'device_id': -1}):
+    for wrong in ({'precision': 'fp8'}, {'device_id': -1}, {'frames': 0}, {'frames': 17}):
         with pytest.raises(GrinError, match=next(iter(wrong))):
             EngineOptions(**wrong)
 

@@ -37,7 +37,7 @@ def decoder(camera: Camera = CAMERA, scale: str = 'metric', output_scale: int = 
 def decode(made: Decoder, range_m: np.ndarray | float) -> np.ndarray:
     view = made.view
     ranges = np.broadcast_to(range_m, len(view.grid)).astype(np.float64)
-    p = made._codec.encode(ranges, view.alpha).astype(np.float32)
+    p = made.codec.encode(ranges, view.alpha).astype(np.float32)
     small = np.full((view.network.height, view.network.width, 3), 99, np.uint8)
     return made.depth(p, made.ray_z, small)
 
@@ -84,7 +84,7 @@ def test_rays_that_point_backwards_have_no_depth() -> None:
 def test_single_pixels_are_decoded_like_the_grid() -> None:
     made = decoder()
     pixels = np.array([[0.0, 0.0], [79.5, 63.5]])
-    p = made._codec.encode(np.array([3.0, 180.0]), made.view.alpha).astype(np.float32)
+    p = made.codec.encode(np.array([3.0, 180.0]), made.view.alpha).astype(np.float32)
     depth = made.depth(p, made.ray_z_at(pixels, np.array([True, True])), None)
     assert depth[0] == pytest.approx(3 * CAMERA.rays()[0, 0, 2], rel=1e-4) and depth[1] == np.inf
     assert np.isnan(made.depth(p, made.ray_z_at(pixels, np.array([False, True])), None)[0])

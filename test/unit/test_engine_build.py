@@ -84,9 +84,9 @@ def check(plan: Plan, graph: str, profile: Profile, dim: int) -> None:
     assert {name: tensor.kind for name, tensor in inputs.items()} == INPUTS[graph]
     assert set(outputs) == OUTPUTS[graph]
     assert {tensor.kind for tensor in outputs.values()} == {'FLOAT'}
-    w, h, n = profile.width, profile.height, profile.tokens
-    shapes = {'image': (1, h, w, 3), 'x_t': (1, n), 'x_0': (1, n), 'log_b': (1, n),
-              'global': (1, profile.global_vectors, dim), 'prompts': (1, 1, 2), 'step': (1, 4)}
+    w, h, n, k = profile.width, profile.height, profile.tokens, profile.draws
+    shapes = {'image': (profile.frames, h, w, 3), 'x_t': (k, n), 'x_0': (k, n), 'log_b': (k, n),
+              'global': (k, profile.global_vectors, dim), 'prompts': (k, 1, 2), 'step': (k, 4)}
     for name, tensor in (inputs | outputs).items():
         assert min(tensor.shape) > 0, 'every shape is static'
         assert tensor.shape == shapes.get(name, tensor.shape)
@@ -110,6 +110,12 @@ def test_the_shipped_graphs_compile(bundle: Bundle, profile: Profile, graph: str
 
 def test_the_fused_graph_compiles(bundle: Bundle, profile: Profile) -> None:
     build_and_check(bundle, profile, 'fused', 'fp16', 2)
+
+
+@pytest.mark.parametrize('graph', ['denoiser', 'frame'])
+def test_graphs_of_several_frames_and_draws_compile(bundle: Bundle, graph: str) -> None:
+    profile = Profile.of_camera(640, 480, bundle.input_size, 8, samples=2, frames=4)
+    build_and_check(bundle, profile, graph, 'fp16', 0)
 
 
 @pytest.mark.soak

@@ -19,6 +19,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -43,8 +44,9 @@ from grin_ros.engine.options import EngineOptions  # noqa: E402
 from grin_ros.engine.precision import kept_exact, to_half  # noqa: E402
 from grin_ros.engine.profile import Profile  # noqa: E402
 from grin_ros.engine.quantise import calibration_batches, frame_feeds, quantised  # noqa: E402
-from grin_ros.engine.selftest import probe_query  # noqa: E402
+from grin_ros.engine.selftest import probe_queries, probe_query  # noqa: E402
 from grin_ros.errors import GrinError  # noqa: E402
+from grin_ros.prompts import Prompts  # noqa: E402
 
 FP16_P, INT8_P, FUSED_P = 2e-3, 8e-3, 1e-5  # mean |difference| in P
 PROFILE = Profile(128, 96, 192)  # the probe's
@@ -108,23 +110,32 @@ def test_int8_answers_as_fp32_on_frames_it_was_not_calibrated_on(bundle: Bundle)
     assert 0 < np.abs(given - expected).mean() / X_SCALE <= INT8_P
 
 
-def test_draws_and_prompts_have_their_place(tiny_bundle: Path) -> None:
-    """With K draws and M prompts the fused graph answers as the graphs one by one."""
-    bundle, profile = load_bundle(tiny_bundle), Profile(128, 96, 192, samples=3, prompts=5)
+@pytest.mark.parametrize('change', [None, to_half], ids=['fp32', 'fp16'])
+@pytest.mark.parametrize('frames, samples', [(1, 3), (2, 1), (2, 3)])
+def test_frames_draws_and_prompts_have_their_place(tiny_bundle: Path, frames: int, samples: int,
+                                                   change: Any) -> None:
+    """With F frames, K draws and M prompts the fused graph answers as each frame's graphs."""
+    bundle = load_bundle(tiny_bundle)
+    profile = Profile(128, 96, 192, samples, prompts=5, frames=frames)
     rng = np.random.default_rng(2)
-    query = probe_query(bundle, 2)
-    noise = rng.standard_normal((3, 192)).astype(np.float32)
-    known = type(query.prompts)(rng.uniform(0, 90, (5, 2)).astype(np.float32),
-                                rng.uniform(-1, 0, (5, 2)).astype(np.float32),
-                                np.array([True, True, False, True, True]))
-    query = type(query)(**{**vars(query), 'noise': noise, 'prompts': known})
-    expected, expected_log_b = OnnxRuntimeBackend(bundle, 1).answer(query)
-    feeds = probe_feeds(bundle, profile) | {
-        'x_t': noise, 'prompt_pixels': known.pixels[None],
-        'prompts': np.tile(known.values, (3, 1, 1)), 'prompt_mask': np.tile(known.mask, (3, 1))}
-    result = run(GraphMaker(bundle, profile).fused(2), feeds)
-    np.testing.assert_allclose(result['x_0'], expected, atol=1e-4)
-    np.testing.assert_allclose(result['log_b'], expected_log_b, atol=1e-4)
+    queries = [replace(query, prompts=Prompts(rng.uniform(0, 90, (5, 2)).astype(np.float32),
+                                              rng.uniform(-1, 0, (5, 2)).astype(np.float32),
+                                              rng.random(5) < 0.7))
+               for query in probe_queries(bundle, 2, profile)]
+    alone = OnnxRuntimeBackend(bundle, 1)
+    expected = np.concatenate([alone.answer([query])[0] for query in queries], axis=1)
+    feeds = {name: np.stack([getattr(query, name) for query in queries])
+             for name in ('image', 'rays', 'pixels')}
+    feeds |= {'x_t': np.concatenate([query.noise for query in queries]),
+              'token_mask': np.ones((frames * samples, 192), bool),
+              'prompt_pixels': np.stack([query.prompts.pixels for query in queries])}
+    for name, field in (('prompts', 'values'), ('prompt_mask', 'mask')):
+        each = np.stack([getattr(query.prompts, field) for query in queries])
+        feeds[name] = np.repeat(each, samples, axis=0)
+    maker = GraphMaker(bundle, profile, *([change] * 2 if change else []))
+    result = run(maker.fused(2), feeds)
+    tolerance = 1e-4 if change is None else 0.1
+    np.testing.assert_allclose([result['x_0'], result['log_b']], expected, atol=tolerance)
 
 
 def element_types(model: Any) -> dict[str, int]:
@@ -195,11 +206,29 @@ def test_profiles_follow_camera_and_bundle() -> None:
     assert Profile.of_camera(640, 480, (320, 240), 4) == Profile(320, 256, 80 * 64)
     wide = Profile.of_camera(1280, 720, (320, 240), 8, samples=2)
     assert wide.width / wide.height == pytest.approx(16 / 9, rel=0.1) and wide.samples == 2
-    for wrong in ((100, 96, 5), (128, 96, 0)):
+    for wrong in ((100, 96, 5), (128, 96, 0), (128, 96, 5, 1, 1, 0)):
         with pytest.raises(GrinError):
             Profile(*wrong)
     with pytest.raises(GrinError, match='query_stride'):
         Profile.of_camera(640, 480, (320, 240), 3)
+
+
+def test_an_engine_of_one_frame_has_the_key_and_name_it_had_before_there_were_more() -> None:
+    one, four = Profile(128, 96, 192), Profile(128, 96, 192, frames=4)
+    assert one.to_dict() == {'width': 128, 'height': 96, 'tokens': 192, 'samples': 1,
+                             'prompts': 1}
+    assert str(one) == '128x96_192t_1s_1p'
+    assert four.to_dict() == one.to_dict() | {'frames': 4}
+    assert str(four) == '128x96_192t_1s_1p_4f'
+
+
+def test_int8_of_several_frames_is_calibrated(bundle: Bundle) -> None:
+    profile = Profile.of_camera(640, 480, (128, 96), 8, frames=2)
+    frame = shipped()[0]
+    batches = list(calibration_batches(bundle, profile, [(frame.image, frame.camera)]))
+    assert all(len(batch['x_t']) == 2 for batch in batches)
+    model = quantised(GraphMaker(bundle, profile).denoiser(), batches)
+    assert sum(node.op_type == 'QuantizeLinear' for node in model.graph.node) > 20
 
 
 def test_int8_is_calibrated_on_shards(tiny_bundle: Path, tmp_path: Path) -> None:

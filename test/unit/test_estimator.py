@@ -19,13 +19,16 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
+from grin_ros.backends.onnxruntime import OnnxRuntimeBackend
+from grin_ros.bundle import Bundle, load_bundle
 from grin_ros.camera import Camera
 from grin_ros.errors import GrinError
-from grin_ros.estimator import DepthEstimator
+from grin_ros.estimator import DepthEstimate, DepthEstimator, MAX_DECODERS
 
 pytest.importorskip('onnxruntime', reason='no ONNX Runtime: pip install "grin_ros[cpu]"')
 
@@ -59,6 +62,97 @@ def test_timing_adds_up(estimator: DepthEstimator) -> None:
     timing = estimator.estimate(IMAGE, CAMERA).timing
     assert list(timing) == ['preprocess', 'encoder', 'conditioner', 'denoiser', 'decode', 'total']
     assert sum(timing.values()) == pytest.approx(2 * timing['total'])
+
+
+def company() -> list[tuple[np.ndarray, Camera | None]]:
+    """Return frames of several cameras; 0, 1, 3 and 5 have one input size, 2 and 4 another."""
+    rng = np.random.default_rng(1)
+    fisheye = Camera(np.array([[60.0, 0, 79.5], [0, 60, 59.5], [0, 0, 1]]), 160, 120,
+                     (0.1, 0.0, 0.0, 0.0), 'equidistant')
+    cameras = [CAMERA, Camera.from_hfov(40, 320, 240), Camera.from_hfov(90, 240, 96), fisheye,
+               Camera.from_hfov(60, 240, 96), None]
+    sizes = [(each.height, each.width) if each else (120, 160) for each in cameras]
+    return [(rng.integers(0, 255, (*size, 3)).astype(np.uint8), camera)
+            for size, camera in zip(sizes, cameras)]
+
+
+def same(a: DepthEstimate, b: DepthEstimate, tolerance: float = 1e-4) -> None:
+    for name in ('depth', 'sigma', 'range', 'ray_z'):
+        np.testing.assert_allclose(getattr(a, name), getattr(b, name), rtol=tolerance)
+    assert a.metric == b.metric
+
+
+class Counting(OnnxRuntimeBackend):
+    """ONNX Runtime for some frames at once; counts holds how many it was asked each time."""
+
+    def __init__(self, bundle: Bundle, max_batch: int) -> None:
+        super().__init__(bundle, 1)
+        self.max_batch, self.counts = max_batch, list[int]()
+
+    def answer(self, queries: Any, *lap: Any) -> Any:
+        self.counts.append(len(queries))
+        return super().answer(queries, *lap)
+
+
+@pytest.fixture(params=[1, 2, 8])
+def batching(request: Any, tiny_bundle: Path) -> tuple[DepthEstimator, Counting]:
+    bundle = load_bundle(tiny_bundle)
+    backend = Counting(bundle, request.param)
+    return DepthEstimator(bundle, backend, bundle.query_stride, bundle.input_size), backend
+
+
+@pytest.mark.parametrize('options', [
+    {}, {'num_inference_steps': 3, 'num_samples': 2, 'output_scale': 2}], ids=['plain', 'more'])
+def test_a_frames_depth_does_not_depend_on_its_company(
+        batching: tuple[DepthEstimator, Counting], estimator: DepthEstimator,
+        options: dict[str, int]) -> None:
+    made, backend = batching
+    together = made.estimate_batch(company(), **options)
+    sizes = {1: [1] * 6, 2: [2, 2, 2], 8: [4, 2]}[made.max_batch]
+    assert backend.counts == sizes
+    for result, (image, camera) in zip(together, company(), strict=True):
+        same(result, estimator.estimate(image, camera, **options))
+    first, *_ = together
+    backwards = made.estimate_batch(company()[::-1], **options)
+    same(first, backwards[-1])
+
+
+def test_no_frames_get_no_depth(estimator: DepthEstimator) -> None:
+    assert estimator.estimate_batch([]) == []
+
+
+def test_one_bad_frame_is_an_error_before_anything_runs(
+        batching: tuple[DepthEstimator, Counting]) -> None:
+    made, backend = batching
+    with pytest.raises(GrinError, match='camera_info of this image'):
+        made.estimate_batch([*company(), (IMAGE[:60], CAMERA)])
+    assert not backend.counts
+
+
+def test_the_timing_of_a_batch_is_that_of_the_whole_call(estimator: DepthEstimator) -> None:
+    first, *others = [result.timing for result in estimator.estimate_batch(company())]
+    assert all(other == first for other in others)
+    assert sum(first.values()) == pytest.approx(2 * first['total'])
+
+
+def test_a_cpu_takes_one_frame_at_once(estimator: DepthEstimator) -> None:
+    assert estimator.max_batch == 1
+
+
+def test_eight_cameras_in_turn_are_prepared_once(tiny_bundle: Path) -> None:
+    made = DepthEstimator.load(tiny_bundle, cpu_threads=1)
+    cameras = [Camera.from_hfov(50 + index, 160, 120) for index in range(MAX_DECODERS + 1)]
+    assert MAX_DECODERS >= 8
+    *usual, another = cameras
+    first = [made._decoder(camera, 1) for camera in usual]
+    for _ in range(2):
+        assert all(made._decoder(camera, 1) is decoder for camera, decoder in zip(usual, first))
+    made._decoder(usual[0], 1)
+    made._decoder(another, 1)  # the longest unused gives way, which is the second
+    kept = [made._decoders.get(key) for key in list(made._decoders)]
+    assert len(kept) == MAX_DECODERS
+    assert [any(each is decoder for each in kept) for decoder in first] == (
+        [True, False] + [True] * (MAX_DECODERS - 2))
 
 
 def test_without_a_camera_depth_is_the_default_pinholes_and_not_metric(
