@@ -57,6 +57,9 @@ class DepthParams:
         'background', 'background: the worker builds a TensorRT engine that is missing; never: '
         'it must be there', choices=('background', 'never'), shared=True)
     device_id: int = _parameter(0, 'CUDA device of TensorRT', low=0, high=63, shared=True)
+    max_batch: int = _parameter(
+        1, 'images of different cameras that TensorRT takes at once; a lone one then takes as '
+        'long as all of them', low=1, high=16, shared=True)
     cpu_threads: int = _parameter(
         0, 'threads of the model on the CPU; 0 for all cores', low=0, high=256, shared=True)
     image_transport: str = _parameter(

@@ -122,6 +122,32 @@ def test_a_lost_device_leads_to_error_and_back(start: Callable, make_robot: Call
     assert node.stop() == 0 and 'Traceback' not in node.log
 
 
+def test_two_cameras_go_through_one_engine_together(start: Callable, make_robot: Callable
+                                                     ) -> None:
+    """Each gets the depth of its own picture, as it would alone."""
+    topics = {camera: {'image': f'/eyes/{camera}/image', 'info': f'/eyes/{camera}/camera_info'}
+              for camera in ('left', 'right')}
+    node = start('pair', max_batch=2, cameras=str(list(topics)), **{
+        f'{camera}.{name}_topic': topic for camera, names in topics.items()
+        for name, topic in (('image', names['image']), ('camera_info', names['info']))})
+    left, right = (make_robot('pair', camera=camera, outputs=('depth',), **names)
+                   for camera, names in topics.items())
+    depth: dict[str, bytes] = {}
+    for robot, seed in ((left, 1), (right, 2)):
+        robot.wait_until_heard()
+        stamp = robot.ask(robots.picture(seed=seed), robots.pinhole_info())
+        depth[robot.camera] = bytes(robot.answers['depth'][stamp].data)
+    left.diagnosed('engine', '_2f')
+    for _ in range(5):
+        stamps = [robot.send(robots.picture(seed=seed), robots.pinhole_info())
+                  for robot, seed in ((left, 1), (right, 2))]
+        for robot, stamp in zip((left, right), stamps, strict=True):
+            robot.wait(lambda: stamp in robot.answers['depth'], 'an answer')  # noqa: B023
+            assert bytes(robot.answers['depth'][stamp].data) == depth[robot.camera]
+    assert depth['left'] != depth['right']
+    assert node.stop() == 0 and 'Traceback' not in node.log
+
+
 def test_a_missing_engine_that_must_not_be_built_is_said(
         start: Callable, make_robot: Callable) -> None:
     start('never', engine_build='never')
