@@ -19,6 +19,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+import math
 import time
 from typing import Any
 
@@ -31,8 +32,8 @@ from sensor_msgs.msg import CameraInfo, Image, PointCloud2
 from grin_ros.clearing import clearing_points, near_depth
 from grin_ros.intake import Frame
 from grin_ros.messages import camera_info_to_msg, depth_to_msg, image_to_msg
-from grin_ros.params import DepthParams
-from grin_ros.pointcloud import cloud_to_msg, CloudGrid
+from grin_ros.params import DepthParams, FIELDS
+from grin_ros.pointcloud import cloud_to_msg, CloudGrid, CloudLimits
 from grin_ros.qos import output_qos, unheard
 from grin_ros.result import Result, Results, same
 
@@ -122,7 +123,9 @@ class Outputs:
         """Lift depth to points."""
         return self._grid(result, params).points(
             result.depth, result.image, result.sigma if params.publish_sigma_field else None,
-            params.points_min_range, params.points_max_range, params.points_organized)
+            CloudLimits(params.points_min_range, params.points_max_range or math.inf,
+                        *_heights(params)),
+            params.points_organized)
 
     def _clearing(self, result: Result, params: DepthParams) -> NDArray[np.float32]:
         """Return the ends of the rays along which space is free."""
@@ -145,6 +148,13 @@ class Outputs:
         if CLOUDS & set(messages) and params.points_rate > 0:
             period = 1 / params.points_rate
             self._next_cloud = max(self._next_cloud + period, time.monotonic() + period / 2)
+
+
+def _heights(params: DepthParams) -> tuple[float, float]:
+    """Return the limits of height [m], infinite where the parameter's own range ends."""
+    low, high = params.points_min_height, params.points_max_height
+    return (low if low > FIELDS['points_min_height'].metadata['low'] else -math.inf,
+            high if high < FIELDS['points_max_height'].metadata['high'] else math.inf)
 
 
 def colourised(depth: NDArray[np.float32], min_depth: float, max_depth: float

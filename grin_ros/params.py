@@ -112,6 +112,13 @@ class DepthParams:
     points_max_range: float = _parameter(
         0.0, 'farther points are left out of the cloud; 0 is off', unit='m', low=0.0,
         high=1000.0, dynamic=True)
+    points_min_height: float = _parameter(
+        -1000.0, 'points lower than this are left out of the cloud; above the camera, along the '
+        'vertical of its image, so for a level camera', unit='m', low=-1000.0, high=1000.0,
+        dynamic=True)
+    points_max_height: float = _parameter(
+        1000.0, 'points higher than this are left out of the cloud, likewise', unit='m',
+        low=-1000.0, high=1000.0, dynamic=True)
     points_rate: float = _parameter(
         0.0, 'clouds per second at most; 0 is one per depth', unit='Hz', low=0.0, high=1000.0,
         dynamic=True)
@@ -135,6 +142,9 @@ class DepthParams:
         if 0.0 < self.points_max_range <= self.points_min_range:
             raise GrinError(f'parameter points_min_range ({self.points_min_range} m) must be '
                             f'below points_max_range ({self.points_max_range} m)')
+        if self.points_min_height >= self.points_max_height:
+            raise GrinError(f'parameter points_min_height ({self.points_min_height} m) must be '
+                            f'below points_max_height ({self.points_max_height} m)')
 
 
 FIELDS: dict[str, Field] = {entry.name: entry for entry in fields(DepthParams)}

@@ -19,6 +19,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+import math
 import sys
 from typing import Any
 
@@ -30,7 +31,33 @@ from grin_ros.camera import Camera
 from grin_ros.errors import require
 from grin_ros.messages import set_data
 
+FARTHEST = np.finfo(np.float32).max
 FIELD_NAMES = ('x', 'y', 'z', 'rgb', 'sigma')  # all FLOAT32, without gaps
+
+
+@dataclass(frozen=True)
+class CloudLimits:
+    """
+    Which points are kept.
+
+    :param min_range: nearest distance from the camera [m].
+    :param max_range: farthest distance from the camera [m].
+    :param min_height: lowest height above the camera [m], along the image's vertical (-y).
+    :param max_height: highest one.
+    """
+
+    min_range: float = 0.0
+    max_range: float = math.inf
+    min_height: float = -math.inf
+    max_height: float = math.inf
+
+    @property
+    def has_height(self) -> bool:
+        """Return whether height matters."""
+        return math.isfinite(self.min_height) or math.isfinite(self.max_height)
+
+
+EVERYTHING = CloudLimits()
 
 
 @dataclass
@@ -59,23 +86,25 @@ class CloudGrid:
         self.stretch = np.sqrt(1 + (slopes ** 2).sum(-1)).astype(np.float32)
 
     def points(self, depth: NDArray[np.float32], image: NDArray[np.uint8],
-               sigma: NDArray[np.float32] | None = None, min_range: float = 0.0,
-               max_range: float = 0.0, organized: bool = True) -> NDArray[np.float32]:
+               sigma: NDArray[np.float32] | None = None, limits: CloudLimits = EVERYTHING,
+               organized: bool = True) -> NDArray[np.float32]:
         """
         Return (h, w, 4 or 5) organised or (N, 4 or 5) existing points: x y z rgb (sigma).
 
         :param depth: (H, W) z [m] on the camera's grid; not finite where there is no point.
         :param image: (H', W', 3) uint8 RGB, H' and W' a multiple of H and W.
         :param sigma: (H, W) [m]; None leaves the field out.
-        :param min_range: nearest distance from the camera [m], 0 for any.
-        :param max_range: farthest distance from the camera [m], 0 for any.
         """
         z = depth[::self.stride, ::self.stride]
         # Range is a multiple of z, so one comparison drops Inf, no ray and what is out of range.
         distance = z * self.stretch
-        exists = distance <= (max_range or np.finfo(np.float32).max)
-        exists &= distance >= min_range
+        exists = distance <= min(limits.max_range, FARTHEST)
+        exists &= distance >= limits.min_range
         z = np.where(exists, z, np.float32(np.nan))
+        if limits.has_height:
+            height = -self.slope_y * z
+            exists &= (height >= limits.min_height) & (height <= limits.max_height)
+            z[~exists] = np.nan
         planes = [self.slope_x * z, self.slope_y * z, z, self._colours(image, depth.shape)]
         if sigma is not None:
             planes.append(np.ascontiguousarray(sigma[::self.stride, ::self.stride]))

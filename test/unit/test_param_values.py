@@ -62,6 +62,8 @@ def test_depth_range_must_not_be_empty() -> None:
         params_from({'min_depth': 5.0, 'max_depth': 5.0})
     with pytest.raises(GrinError, match='points_min_range'):
         params_from({'points_min_range': 5.0, 'points_max_range': 4.0})
+    with pytest.raises(GrinError, match='points_min_height'):
+        params_from({'points_min_height': 1.0, 'points_max_height': -1.0})
 
 
 def test_values_go_over_the_ones_before() -> None:

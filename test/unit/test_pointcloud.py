@@ -22,7 +22,7 @@ import numpy as np
 import pytest
 
 from grin_ros.camera import Camera
-from grin_ros.pointcloud import cloud_to_msg, CloudGrid
+from grin_ros.pointcloud import cloud_to_msg, CloudGrid, CloudLimits
 
 WIDTH, HEIGHT = 64, 48
 RNG = np.random.default_rng(0)
@@ -87,12 +87,24 @@ def test_colours_are_those_of_the_pixel(scale: int) -> None:
 
 def test_range_limits_are_distances_and_not_depths() -> None:
     depth = np.full((HEIGHT, WIDTH), 2, np.float32)
-    points = CloudGrid(PINHOLE, 1).points(depth, IMAGE, max_range=2.2, min_range=2.05)
+    points = CloudGrid(PINHOLE, 1).points(
+        depth, IMAGE, limits=CloudLimits(min_range=2.05, max_range=2.2))
     distance = np.linalg.norm(points[..., :3], axis=-1)
     everything = np.linalg.norm(CloudGrid(PINHOLE, 1).points(depth, IMAGE)[..., :3], axis=-1)
     inside = (everything <= 2.2) & (everything >= 2.05)
     assert 0 < inside.sum() < inside.size
     assert np.array_equal(np.isfinite(distance), inside)
+
+
+def test_heights_are_above_the_camera() -> None:
+    depth, grid = depth_image(), CloudGrid(PINHOLE, 1)
+    points, everything = (grid.points(depth, IMAGE, limits=limits) for limits in (
+        CloudLimits(min_height=-0.5, max_height=1.0), CloudLimits()))
+    height = -everything[..., 1]
+    inside = (height >= -0.5) & (height <= 1.0)
+    assert 0 < inside.sum() < np.isfinite(height).sum()
+    assert np.array_equal(np.isfinite(points[..., 2]), inside)
+    assert np.array_equal(points[inside], everything[inside])
 
 
 def test_dense_cloud_has_only_points_that_exist() -> None:
