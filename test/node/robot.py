@@ -201,6 +201,11 @@ class Robot:
         self._images.publish(msg)
         return header.stamp.sec, header.stamp.nanosec
 
+    def replay(self, image: Image, info: CameraInfo) -> None:
+        """Publish recorded messages as they are."""
+        self._infos.publish(info)
+        self._images.publish(image)
+
     def ask(self, image: Image | np.ndarray, info: CameraInfo | None,
             needs: tuple[str, ...] = (), ahead: float = 0.0) -> Stamp:
         """Publish a picture until one of them is answered on all topics; return its stamp."""
