@@ -48,6 +48,7 @@ class Bundle:
     :param default_steps: denoising steps used unless asked otherwise.
     :param fov_range_deg: horizontal fields of view [deg] seen in training.
     :param sigma_calibration: factor of the Laplace scale b per number of steps.
+    :param sigma_frame: relative standard deviation of the scale of a whole frame.
     :param metadata: all of grin.json.
     """
 
@@ -59,6 +60,7 @@ class Bundle:
     default_steps: int
     fov_range_deg: tuple[float, float]
     sigma_calibration: dict[int, float]
+    sigma_frame: float
     metadata: dict[str, Any]
 
     def file(self, name: str) -> Path:
@@ -123,6 +125,7 @@ def load_bundle(bundle: str | os.PathLike[str] | None = None) -> Bundle:
             fov_range_deg=(float(facts['fov_range_deg'][0]), float(facts['fov_range_deg'][1])),
             sigma_calibration={int(steps): float(factor)
                                for steps, factor in facts['sigma_calibration'].items()},
+            sigma_frame=float(facts.get('sigma_frame', 0.0)),
             metadata=facts)
     except (KeyError, IndexError, TypeError, ValueError, AttributeError) as error:
         raise GrinError(

@@ -179,7 +179,8 @@ class DepthEstimator:
             for index, (x_0, log_b) in zip(batch, answers, strict=True):
                 request = requests[index]
                 calibration = self.bundle.calibration(len(request.query.steps))
-                decoded[index] = request.decode(x_0, log_b, calibration)
+                decoded[index] = request.decode(x_0, log_b, calibration,
+                                                self.bundle.sigma_frame)
             clock.lap('decode')
         return [DepthEstimate(*decoded[index], request.metric, clock.timing())
                 for index, request in enumerate(requests)]

@@ -41,11 +41,10 @@ from grin_ros.model.encoder import FrozenNormConv
 from grin_ros.model.grin import Grin
 from grin_ros.noise import noise_at
 from grin_ros.onnx_weights import share_weights
-from grin_ros.preprocess import network_size
 from grin_ros.prompts import Prompts
 from grin_ros.sampler import ddim_steps
 from grin_ros.train import checkpoint as checkpoints
-from grin_ros.train.validate import evenly, Frame
+from grin_ros.train.calibrate import calibrate
 
 OPSET = 18
 STEP_COUNTS = (1, 2, 4, 8)
@@ -91,7 +90,7 @@ def export_bundle(checkpoint: checkpoints.Checkpoint, folder: Path, *, name: str
         'format_version': FORMAT_VERSION, 'name': name, 'model': checkpoint.config.to_dict(),
         'input_size': list(input_size), 'query_stride': query_stride, 'default_steps': 1,
         'fov_range_deg': [17, 110],
-        'sigma_calibration': calibrate(model, held_out, input_size),
+        **calibrate(model, held_out, input_size, STEP_COUNTS),
         'provenance': {'training_steps': checkpoint.step, 'held_out': checkpoint.metrics,
                        **(provenance or {})},
         'licence': licence,
@@ -222,22 +221,3 @@ def check_parity(folder: Path, probe: dict[str, Any]) -> dict[str, float]:
     return {str(steps): float(np.abs(run_backend(backend, probe, steps)[0]
                                      - probe[f'x_0_{steps}']).max() / X_SCALE)
             for steps in STEP_COUNTS}
-
-
-def calibrate(model: Grin, samples: Sequence[Sample], input_size: tuple[int, int],
-              count: int = 32) -> dict[str, float]:
-    """Return per step count the factor of b at which 68.3 % of errors lie within one sigma."""
-    if not len(samples):
-        return {str(steps): 1.0 for steps in STEP_COUNTS}
-    ratios: dict[str, list[np.ndarray]] = {str(steps): [] for steps in STEP_COUNTS}
-    for index in evenly(samples, count):
-        camera = samples[index].camera
-        size = network_size(camera.width, camera.height, input_size)
-        frame = Frame.of(samples[index], size, seed=index)
-        encoded = frame.encode(model)
-        for steps in STEP_COUNTS:
-            range_m, b = encoded.predict(steps)
-            error = np.abs(np.log(range_m / frame.truth))
-            ratios[str(steps)].append(error / (np.sqrt(2) * b))
-    return {steps: float(np.quantile(np.concatenate(values), 0.683))
-            for steps, values in ratios.items()}

@@ -18,6 +18,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -56,6 +57,18 @@ def test_sigma_and_range_cost_nothing_until_they_are_read(estimator: DepthEstima
     assert not {'sigma', 'range'} & set(vars(result))
     assert result.sigma is result.sigma and result.range is result.range
     assert np.allclose(result.sigma, result.depth * result.spread())
+
+
+def test_the_scale_of_a_frame_is_in_sigma_unless_prompts_give_it(
+        estimator: DepthEstimator) -> None:
+    unsure = DepthEstimator(replace(estimator.bundle, sigma_frame=0.3), estimator.backend,
+                            estimator.query_stride, estimator.input_size)
+    sure, wide = (each.estimate(IMAGE, CAMERA) for each in (estimator, unsure))
+    assert np.array_equal(sure.depth, wide.depth, equal_nan=True)
+    assert np.allclose(wide.spread(), np.hypot(sure.spread(), 0.3), rtol=1e-3)
+    known = [[80, 60, 1.5]]
+    sure, same = (each.estimate(IMAGE, CAMERA, prompts=known) for each in (estimator, unsure))
+    assert np.array_equal(sure.spread(), same.spread())
 
 
 def test_timing_adds_up(estimator: DepthEstimator) -> None:

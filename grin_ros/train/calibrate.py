@@ -1,0 +1,68 @@
+# Copyright 2026 The grin_ros Authors
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+#
+# SPDX-License-Identifier: Apache-2.0
+
+
+"""Calibrate: a network and held-out worlds in; what makes its sigma mean what it says out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from grin_ros.data.sample import Sample
+from grin_ros.model.grin import Grin
+from grin_ros.preprocess import network_size
+from grin_ros.train.validate import evenly, Frame
+
+ONE_SIGMA = 0.683
+FEWEST = 8  # frames that tell something about a kind of world
+
+
+def calibrate(model: Grin, samples: Sequence[Sample], input_size: tuple[int, int],
+              step_counts: Sequence[int], count: int = 96) -> dict[str, Any]:
+    """
+    Fit sigma, which has two parts: of each pixel, and of the scale of its whole frame.
+
+    The network's Laplace scale b tells the pixels of a frame apart. How wrong the scale of a
+    frame is it cannot tell, and that part is the larger one where the world is new; so it is
+    taken from the kind of world whose scale the network knows worst.
+
+    :param samples: held-out frames; without any, sigma stays as the network says.
+    :returns: ``sigma_calibration``, the factor of b per number of steps at which 68.3 % of the
+        errors lie within sqrt(2) times it when the median error of the frame is taken out; and
+        ``sigma_frame``, the root mean square over frames of that median, in log range.
+    """
+    ratios: dict[str, list[np.ndarray]] = {str(steps): [] for steps in step_counts}
+    scales: dict[str, list[float]] = {}
+    for index in evenly(samples, count) if len(samples) else ():
+        sample = samples[index]
+        size = network_size(sample.camera.width, sample.camera.height, input_size)
+        frame = Frame.of(sample, size, seed=index)
+        encoded = frame.encode(model)
+        for steps in step_counts:
+            range_m, b = encoded.predict(steps)
+            error = np.log(range_m / frame.truth)
+            scale = float(np.median(error))
+            ratios[str(steps)].append(np.abs(error - scale) / (np.sqrt(2) * b))
+            if steps == step_counts[0]:
+                scales.setdefault(str(sample.meta.get('kind', '')), []).append(scale)
+    spreads = [float(np.sqrt(np.mean(np.square(of_kind)))) for of_kind in scales.values()
+               if len(of_kind) >= FEWEST]
+    return {'sigma_calibration': {
+        steps: float(np.quantile(np.concatenate(values), ONE_SIGMA)) if values else 1.0
+        for steps, values in ratios.items()}, 'sigma_frame': max(spreads, default=0.0)}
