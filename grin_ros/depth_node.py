@@ -38,6 +38,7 @@ from grin_ros.answer import Answerer
 from grin_ros.channel import Channel
 from grin_ros.diagnostics import ModelStatus, Statistics
 from grin_ros.errors import GrinError
+from grin_ros.inputs import check_distinct
 from grin_ros.mailbox import Mailbox
 from grin_ros.node_parameters import NodeParameters
 from grin_ros.outputs import REMAPPING
@@ -84,6 +85,7 @@ class DepthNode(LifecycleNode):
             for camera, statistics in self._statistics.items():
                 self._channels.append(Channel(
                     self, camera, partial(self._settings.of, camera), statistics, mailbox))
+            check_distinct([channel.topics for channel in self._channels])
         except GrinError as error:
             self.release(timeout=1.0)
             return self._refuse(error)
@@ -196,20 +198,24 @@ class DepthNode(LifecycleNode):
         state = self._state_machine.current_state[1]
         if state == 'active' and not self._enabled:
             state = 'disabled'
-        states = dict.fromkeys(self._statistics, state)
         for channel in self._channels:
             channel.look()
-            states[channel.statistics.camera] = channel.state(state)
-        msg = DiagnosticArray(status=[
-            statistics.to_status(self.get_fully_qualified_name(), states[camera])
-            for camera, statistics in self._statistics.items()])
+        states = {channel.statistics.camera: channel.state(state) for channel in self._channels}
+        name = self.get_fully_qualified_name()
+        msg = DiagnosticArray(status=[each.to_status(name, states.get(camera, state))
+                                      for camera, each in self._statistics.items()])
         msg.header.stamp = self.get_clock().now().to_msg()
         self._diagnostics.publish(msg)
 
 
 def main(args: list[str] | None = None) -> int:
     """Run the node until SIGINT or SIGTERM."""
-    rclpy.init(args=args)
+    try:
+        rclpy.init(args=args)
+    except Exception as error:  # rcl's own, when a file or a rule cannot be parsed
+        rclpy.logging.get_logger('grin_depth').fatal(
+            f'look at params_file and remappings, as ROS refuses them: {error}')
+        return 1
     node, executor, code, released = None, None, 0, True
     try:
         executor = SingleThreadedExecutor()

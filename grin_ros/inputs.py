@@ -18,7 +18,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 import time
 from typing import Any
 
@@ -44,6 +44,7 @@ class InputTopics:
 
     def __init__(self, node: Node, camera: str, params: DepthParams) -> None:
         """Resolve the names."""
+        self.camera = camera
         self.compressed = params.image_transport == 'compressed'
         self.image = below(camera, params.image_topic)
         base = self.name = node.resolve_topic_name(self.image)
@@ -71,6 +72,21 @@ class InputTopics:
     def publishers(self) -> str:
         """Return who publishes the image, in words."""
         return _publishers(node_names(self._node.get_publishers_info_by_topic(self.image)))
+
+
+def check_distinct(cameras: Sequence[InputTopics]) -> None:
+    """
+    Refuse two cameras with one image: the second would show what the first sees.
+
+    :raises GrinError: that names both.
+    """
+    first: dict[str, InputTopics] = {}
+    for topics in cameras:
+        other = first.setdefault(topics.name, topics)
+        if other is not topics:
+            raise GrinError(f'cameras {other.camera} and {topics.camera} both listen to '
+                            f'{topics.name}: set {topics.camera}.image_topic, or put {{camera}} '
+                            'into the launch argument image_topic')
 
 
 class Inputs:

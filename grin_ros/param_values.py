@@ -73,10 +73,12 @@ def _camera_names(names: tuple[Any, ...]) -> tuple[str, ...]:
         return names
     for name in names:
         good = isinstance(name, str) and re.fullmatch('[A-Za-z](_?[A-Za-z0-9])*', name)
-        if not good or name in FIELDS or names.count(name) > 1:
-            raise GrinError(f'parameter cameras: {name!r} is no name for a camera: use letters, '
-                            'digits and single underscores, each name once and none of a '
-                            'parameter')
+        if not good or name in FIELDS:
+            raise GrinError(f'parameter cameras: {name!r} is no name for a camera: begin with a '
+                            'letter, use letters, digits and single underscores, and no name of '
+                            'a parameter')
+        if names.count(name) > 1:
+            raise GrinError(f'parameter cameras: two cameras are called {name}')
     if not names:
         raise GrinError("parameter cameras must name one camera at least: ['front', 'rear'], or "
                         "[''] for one camera without a name")

@@ -27,23 +27,29 @@ from launch_ros.actions import LifecycleNode, Node
 from launch_ros.parameter_descriptions import ParameterValue
 
 SHARE = get_package_share_directory('grin_ros')
-PROFILE_VARIABLES = ('FASTDDS_DEFAULT_PROFILES_FILE', 'FASTRTPS_DEFAULT_PROFILES_FILE')
+PROFILE_VARIABLES = {'new': 'FASTDDS_DEFAULT_PROFILES_FILE',
+                     'old': 'FASTRTPS_DEFAULT_PROFILES_FILE'}
+BEFORE_KILTED = ('humble', 'iron', 'jazzy')
 OUTPUTS = ('depth', 'camera_info', 'points', 'sigma', 'near', 'clearing_points', 'depth_color',
            'rgb/image', 'rgb/camera_info')
+# Where cameras usually publish.
+TOPICS = {'image_topic': 'image_raw', 'camera_info_topic': 'camera_info'}
 # Left empty these do not touch what params_file says.
 OPTIONAL = {'backend': str, 'use_sim_time': bool, 'autostart': bool}
 
 ARGUMENTS = [
     DeclareLaunchArgument(
-        'image_topic', default_value='/camera/image_raw',
-        description='image to listen to; with image_transport: compressed its /compressed'),
+        'image_topic', default_value='',
+        description='image to listen to, with image_transport: compressed its /compressed; '
+        '{camera} stands for the name of each of several; empty: as in params_file, else '
+        '/camera/image_raw or /{camera}/image_raw'),
     DeclareLaunchArgument(
-        'camera_info_topic', default_value='/camera/camera_info',
-        description='calibration of the image'),
+        'camera_info_topic', default_value='',
+        description='calibration of the image; empty: as in params_file, else '
+        '/camera/camera_info or /{camera}/camera_info'),
     DeclareLaunchArgument(
         'cameras', default_value='',
-        description='names of several cameras, with a space between; each takes the place of '
-        '{camera} in the topics'),
+        description='names of several cameras, with a space between; empty: as in params_file'),
     DeclareLaunchArgument(
         'params_file', default_value=os.path.join(SHARE, 'config', 'depth.param.yaml'),
         description='YAML file with parameters'),
@@ -55,7 +61,8 @@ ARGUMENTS = [
         description='library that runs the model; empty: as in params_file'),
     DeclareLaunchArgument(
         'rviz', default_value='false', choices=['true', 'false'],
-        description='start rviz2 too; set its Fixed Frame to that of the camera'),
+        description='start rviz2 too, on the first of the cameras given here; set its Fixed Frame '
+        'to that of the camera'),
     DeclareLaunchArgument(
         'use_sim_time', default_value='', choices=['', 'true', 'false'],
         description='take the time from /clock; empty: as in params_file'),
@@ -68,32 +75,54 @@ ARGUMENTS = [
 ]
 
 
+def chosen(context: LaunchContext) -> tuple[dict, dict, list[tuple[str, str]]]:
+    """
+    Return parameters that go before params_file, those that go after it, and remappings.
+
+    :raises RuntimeError: for arguments that cannot be meant.
+    """
+    def value(name: str) -> str:
+        return LaunchConfiguration(name).perform(context)
+
+    path = value('params_file')
+    if not os.path.isfile(path):
+        raise RuntimeError(f'params_file: there is no file {path}')
+    cameras = value('cameras').split()
+    topics = {name: value(name) for name in TOPICS if value(name)}
+    given: dict = {name: ParameterValue(LaunchConfiguration(name), value_type=kind)
+                   for name, kind in OPTIONAL.items() if value(name)}
+    for name, topic in topics.items():
+        if '{camera}' in topic and not cameras:
+            raise RuntimeError(f'{name} is {topic}: name the cameras, as in cameras:="front rear"')
+    if not cameras:
+        remappings = [('image', '/camera/image_raw'), ('camera_info', '/camera/camera_info')]
+        return {}, given | topics, remappings
+    usual = {f'{camera}.{name}': f'/{camera}/{topic}'
+             for camera in cameras for name, topic in TOPICS.items()}
+    own = {f'{camera}.{name}': topic.replace('{camera}', camera)
+           for camera in cameras for name, topic in topics.items()}
+    return usual, given | {'cameras': cameras} | own, []
+
+
 def start(context: LaunchContext) -> list[LaunchDescriptionEntity]:
     """Start the node, and rviz2 when asked."""
+    usual, given, remappings = chosen(context)
     namespace = LaunchConfiguration('namespace').perform(context).strip('/')
-    given = {name: ParameterValue(LaunchConfiguration(name), value_type=kind)
-             for name, kind in OPTIONAL.items() if LaunchConfiguration(name).perform(context)}
-    cameras = LaunchConfiguration('cameras').perform(context).split()
-    topics = {topic: LaunchConfiguration(topic).perform(context)
-              for topic in ('image_topic', 'camera_info_topic')}
-    remappings = [] if cameras else [('image', topics['image_topic']),
-                                     ('camera_info', topics['camera_info_topic'])]
-    if cameras:
-        given['cameras'] = cameras
-        given |= {f'{camera}.{name}': topic.replace('{camera}', camera)
-                  for camera in cameras for name, topic in topics.items()}
-    shown = '/'.join(filter(None, [namespace, *cameras[:1]]))
+    first = LaunchConfiguration('cameras').perform(context).split()[:1]
+    shown = '/'.join(filter(None, [namespace, *first]))
     # Best-effort images between two processes need more shared memory than Fast DDS takes by
     # itself. A profile that the user has set stays.
     environment = {}
-    if not any(variable in os.environ for variable in PROFILE_VARIABLES):
+    if not any(variable in os.environ for variable in PROFILE_VARIABLES.values()):
         profile = os.path.join(SHARE, 'config', 'fastdds_shm.xml')
-        environment = dict.fromkeys(PROFILE_VARIABLES, profile)
+        age = 'old' if os.environ.get('ROS_DISTRO') in BEFORE_KILTED else 'new'
+        environment = {PROFILE_VARIABLES[age]: profile}
     return [
         LifecycleNode(
             package='grin_ros', executable='depth_node', name='grin_depth', namespace=namespace,
             output='screen', additional_env=environment,
-            parameters=[LaunchConfiguration('params_file'), given],
+            parameters=[*([usual] if usual else []), LaunchConfiguration('params_file'),
+                        *([given] if given else [])],
             remappings=remappings,
             arguments=['--ros-args', '--log-level', LaunchConfiguration('log_level')]),
         Node(

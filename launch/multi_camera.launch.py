@@ -26,13 +26,8 @@ from launch.launch_description_sources import PythonLaunchDescriptionSource
 ARGUMENTS = [
     DeclareLaunchArgument(
         'cameras', default_value='front rear',
-        description='names of the cameras, with a space between'),
-    DeclareLaunchArgument(
-        'image_topic', default_value='/{camera}/image_raw',
-        description='images to listen to; {camera} stands for the name of each camera'),
-    DeclareLaunchArgument(
-        'camera_info_topic', default_value='/{camera}/camera_info',
-        description='calibrations of the images'),
+        description='names of the cameras, with a space between; they go before those of '
+        'params_file'),
 ]
 
 

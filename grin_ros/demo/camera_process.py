@@ -25,6 +25,7 @@ import time
 
 import rclpy
 from rclpy.executors import ExternalShutdownException
+from rclpy.utilities import remove_ros_args
 from sensor_msgs.msg import CameraInfo, Image
 from std_msgs.msg import Header
 
@@ -41,7 +42,7 @@ def main() -> None:
     parser.add_argument('--rate', type=float, default=8.0, help='pictures a second')
     parser.add_argument('--repeat', type=int, default=16, help='times one picture is shown')
     parser.add_argument('--report', type=Path, required=True, help='JSON: pictures sent')
-    options = parser.parse_args()
+    options = parser.parse_args(remove_ros_args()[1:])
     frames = ([motorcycle(options.motorcycle)] if options.motorcycle else []) + shipped()
     rclpy.init()
     node = rclpy.create_node('camera', namespace='camera')

@@ -18,7 +18,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 import json
 import os
 from pathlib import Path
@@ -68,10 +68,11 @@ class NodeProcess:
     """The depth node in a process of its own, with namespace /NAME and log file NAME.log."""
 
     def __init__(self, folder: Path, name: str, profile: bool = True, image: str = IMAGE,
-                 info: str = INFO, before: str = '', **parameters: object) -> None:
+                 info: str = INFO, before: str = '', arguments: Sequence[str] = (),
+                 **parameters: object) -> None:
         """Start it; parameters go on the command line as users write them, code runs before."""
         arguments = ['--ros-args', '-r', f'__ns:=/{name}', '-r', f'image:={image}',
-                     '-r', f'camera_info:={info}']
+                     '-r', f'camera_info:={info}', *arguments]
         for key, value in parameters.items():
             text = str(value).lower() if isinstance(value, bool) else str(value)
             arguments += ['-p', f'{key}:={text}']

@@ -135,5 +135,25 @@ def test_a_camera_whose_calibration_is_the_nodes_own_output_is_named(
     assert node.stop() == 0
 
 
+def test_two_cameras_with_one_image_are_refused(
+        start_node: Callable, tiny_bundle: Path, make_robot: Callable) -> None:
+    node = start_node('twins', bundle=tiny_bundle, cameras='[left, right]', **{
+        f'{camera}.{name}_topic': f'/eyes/one/{name}'
+        for camera in ('left', 'right') for name in ('image', 'camera_info')})
+    robot = make_robot('twins', camera='right', outputs=())
+    robot.diagnosed('message', 'left and right both listen to /eyes/one/image')
+    robot.diagnosed('message', 'set right.image_topic')
+    assert node.stop() == 0
+
+
+def test_a_file_of_parameters_that_is_none_ends_the_node_with_one_sentence(
+        start_node: Callable, tmp_path: Path) -> None:
+    path = tmp_path / 'fragment.yaml'
+    path.write_text("cameras: ['front']\n", encoding='utf-8')
+    node = start_node('fragment', arguments=['--params-file', str(path)])
+    assert node.process.wait(robots.PATIENCE) == 1
+    assert 'look at params_file' in node.log and 'Traceback' not in node.log
+
+
 def test_the_node_ends_with_zero(node: 'robots.NodeProcess') -> None:
     assert 'Traceback' not in node.log and node.stop() == 0

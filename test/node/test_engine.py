@@ -122,8 +122,8 @@ def test_a_lost_device_leads_to_error_and_back(start: Callable, make_robot: Call
     assert node.stop() == 0 and 'Traceback' not in node.log
 
 
-def test_two_cameras_go_through_one_engine_together(start: Callable, make_robot: Callable
-                                                     ) -> None:
+def test_two_cameras_go_through_one_engine_together(
+        start: Callable, make_robot: Callable) -> None:
     """Each gets the depth of its own picture, as it would alone."""
     topics = {camera: {'image': f'/eyes/{camera}/image', 'info': f'/eyes/{camera}/camera_info'}
               for camera in ('left', 'right')}
