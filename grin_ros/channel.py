@@ -26,7 +26,7 @@ from typing import Any
 
 from rclpy.lifecycle import LifecycleNode
 
-from grin_ros.diagnostics import IDLE, Statistics
+from grin_ros.diagnostics import Statistics
 from grin_ros.inputs import Inputs, InputTopics
 from grin_ros.intake import CameraInfos, Frame, read_frame, Rejected
 from grin_ros.mailbox import Mailbox
@@ -102,10 +102,10 @@ class Channel:
         if self._inputs is not None:
             self._watchdog.look(self._inputs)
 
-    def state(self, state: str) -> str:
-        """Return the state of the node as far as it concerns this camera."""
-        is_idle = self._inputs is not None and not self._inputs.listening
-        return IDLE if state == 'active' and is_idle else state
+    @property
+    def is_idle(self) -> bool:
+        """Return whether it would listen if anybody wanted depth."""
+        return self._inputs is not None and not self._inputs.listening
 
     def reset(self) -> None:
         """Forget the calibration and what was said before."""

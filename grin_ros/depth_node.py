@@ -200,9 +200,9 @@ class DepthNode(LifecycleNode):
             state = 'disabled'
         for channel in self._channels:
             channel.look()
-        states = {channel.statistics.camera: channel.state(state) for channel in self._channels}
+        idle = {channel.statistics.camera for channel in self._channels if channel.is_idle}
         name = self.get_fully_qualified_name()
-        msg = DiagnosticArray(status=[each.to_status(name, states.get(camera, state))
+        msg = DiagnosticArray(status=[each.to_status(name, state, camera in idle)
                                       for camera, each in self._statistics.items()])
         msg.header.stamp = self.get_clock().now().to_msg()
         self._diagnostics.publish(msg)

@@ -31,8 +31,6 @@ from grin_ros.errors import require
 
 FRESH = 5.0  # [s] that a problem shows in the level
 WINDOW = 200  # frames that latencies and rate look back on
-IDLE = 'idle, as nobody subscribes'
-FINE = ('active', IDLE)  # states that call for nobody
 LEVELS = {'ok': b'\x00', 'warn': b'\x01', 'error': b'\x02'}
 
 
@@ -146,12 +144,13 @@ class Statistics:
             result['last_problem'] = self.problem
         return result
 
-    def to_status(self, name: str, state: str) -> Any:
+    def to_status(self, name: str, state: str, is_idle: bool = False) -> Any:
         """
         Return a diagnostic_msgs/DiagnosticStatus.
 
         :param name: full name of the node.
-        :param state: label of the lifecycle state, or what else the node is.
+        :param state: label of the lifecycle state, or 'disabled'.
+        :param is_idle: whether the node does nothing, as nobody subscribes.
         """
         msgs = require('diagnostic_msgs.msg', 'ros')
         warnings = self.warnings()
@@ -163,8 +162,10 @@ class Statistics:
             level, message = 'warn', f'{state}, {self.model.busy}'
         elif warnings:
             level, message = 'warn', list(warnings.values())[-1]
-        elif state not in FINE:
+        elif state != 'active':
             level = 'warn'
+        elif is_idle:
+            message = 'idle, as nobody subscribes'
         return msgs.DiagnosticStatus(
             name=f'{name.strip("/")}: {self.camera or "depth"}', hardware_id=name,
             level=LEVELS[level], message=message,

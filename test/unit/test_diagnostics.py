@@ -18,7 +18,7 @@
 
 import pytest
 
-from grin_ros.diagnostics import IDLE, LEVELS, ModelStatus, Statistics
+from grin_ros.diagnostics import LEVELS, ModelStatus, Statistics
 
 
 def test_every_image_is_accounted_for() -> None:
@@ -50,8 +50,8 @@ def test_message_has_the_level_of_the_worst() -> None:
     pytest.importorskip('diagnostic_msgs', reason='ROS 2 is not installed')
     statistics = Statistics()
 
-    def status(state: str) -> object:
-        return statistics.to_status('/grin/grin_depth', state)
+    def status(state: str, is_idle: bool = False) -> object:
+        return statistics.to_status('/grin/grin_depth', state, is_idle)
 
     assert status('active').level == LEVELS['ok']
     assert status('inactive').level == LEVELS['warn']
@@ -59,9 +59,11 @@ def test_message_has_the_level_of_the_worst() -> None:
     assert status('active').level == LEVELS['error']
     assert status('active').message == '/camera/image is upside down'
     assert status('active').name == 'grin/grin_depth: depth'
-    assert status(IDLE).level == LEVELS['error'], 'a problem stays one for some seconds'
+    assert status('active', True).level == LEVELS['error'], 'a problem stays one for some seconds'
     statistics.recover()
-    assert status(IDLE).level == LEVELS['ok']
+    assert status('active', True).level == LEVELS['ok']
+    assert status('active', True).message == 'idle, as nobody subscribes'
+    assert status('inactive', True).message.startswith('inactive')
 
 
 def test_cameras_have_counters_of_their_own_and_share_the_model() -> None:
