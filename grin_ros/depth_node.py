@@ -37,6 +37,7 @@ from grin_ros.answer import Answerer
 from grin_ros.diagnostics import Statistics
 from grin_ros.errors import GrinError
 from grin_ros.inputs import Inputs, InputTopics
+from grin_ros.lifecycle import refuse_impossible_transitions
 from grin_ros.outputs import REMAPPING
 from grin_ros.params import declare, FIELDS, params_from, strangers
 from grin_ros.watchdog import Watchdog
@@ -67,6 +68,7 @@ class DepthNode(LifecycleNode):
         self.create_timer(0.25, self._match, clock=steady)
         self.create_service(SetBool, '~/enable', self._on_enable)
         self.create_service(Trigger, '~/reset', self._on_reset)
+        refuse_impossible_transitions(self)
 
     def autostart(self) -> None:
         """Configure and activate, as a lifecycle manager would."""
