@@ -33,12 +33,13 @@ def refuse_impossible_transitions(node: LifecycleNode) -> None:
 
     def answer(request: ChangeState.Request, response: ChangeState.Response
                ) -> ChangeState.Response:
-        possible = {number: label for number, label, *_ in node._state_machine.available_transitions}
+        states = node._state_machine
+        possible = {number: label for number, label, *_ in states.available_transitions}
         if request.transition.label or request.transition.id in possible:
             return change(request, response)
         node.get_logger().error(
             f'there is no transition {request.transition.id} in state '
-            f'{node._state_machine.current_state[1]}: ask for one of '
+            f'{states.current_state[1]}: ask for one of '
             + ', '.join(f'{number} ({label})' for number, label in possible.items()))
         response.success = False
         return response

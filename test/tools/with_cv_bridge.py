@@ -23,6 +23,8 @@ distribution's is ROS 1's, whose conversions are the code of ROS 2's. It was bui
 
 from __future__ import annotations
 
+import contextlib
+import ctypes
 import os
 from pathlib import Path
 import shutil
@@ -61,33 +63,49 @@ def fetch(folder: Path) -> None:
 
     def apt(*command: str) -> str:
         try:
-            return subprocess.run([command[0], *options, *command[1:]], cwd=debs, check=True,
-                                  text=True, timeout=PATIENCE, capture_output=True).stdout
+            return subprocess.run(
+                [command[0], *options, *command[1:]], cwd=debs, env={**os.environ, 'LC_ALL': 'C'},
+                check=True, text=True, timeout=PATIENCE, capture_output=True).stdout
         except subprocess.CalledProcessError as error:
             raise Unavailable(f'{" ".join(command)}: {error.stderr.strip()[-300:]}') from error
         except subprocess.TimeoutExpired as error:
             raise Unavailable(f'{" ".join(command)} takes too long') from error
 
-    apt('apt-get', 'update', '-q')
+    def unpack() -> None:
+        for deb in sorted(debs.glob('*.deb')):
+            subprocess.run(['dpkg', '-x', deb, folder / 'root'], check=True)
+            deb.unlink()
+
+    # Other archives of this machine may be out of reach; what is missing, download will say.
+    with contextlib.suppress(Unavailable):
+        apt('apt-get', 'update', '-q')
+    apt('apt-get', 'download', '-q', PACKAGE)
+    unpack()
+    module = folder / 'root/usr/lib/python3/dist-packages/cv_bridge'
+    if not (module / f'boost/cv_bridge_boost{sysconfig.get_config_var("EXT_SUFFIX")}').exists():
+        raise Unavailable(f'{PACKAGE} is for another Python than {sys.version.split()[0]}')
     needed = [line.split()[1] for line in apt('apt-cache', 'depends', PACKAGE).splitlines()
               if line.strip().startswith('Depends: lib')]
     pythons = [name for name in needed if name.startswith('libpython')]
     apt('apt-get', 'install', '-q', '--yes', '--download-only', '--no-install-recommends',
         *(name for name in needed if name not in pythons))
-    # A Python that has libpython must not get the distribution's, one without needs its symbols.
-    apt('apt-get', 'download', '-q', PACKAGE,
-        *([] if sysconfig.get_config_var('Py_ENABLE_SHARED') else pythons))
-    for deb in sorted(debs.glob('*.deb')):
-        subprocess.run(['dpkg', '-x', deb, folder / 'root'], check=True)
+    # A Python that runs from a libpython must not find the distribution's before its own.
+    if missing := [name for name in pythons if not loads(f'{name}.so.1.0')]:
+        apt('apt-get', 'download', '-q', *missing)
+    unpack()
     for path in (folder / 'cache', folder / 'state'):
         shutil.rmtree(path)
-    module = folder / 'root/usr/lib/python3/dist-packages/cv_bridge'
-    suffix = sysconfig.get_config_var('EXT_SUFFIX')
-    if not (module / f'boost/cv_bridge_boost{suffix}').exists():
-        raise Unavailable(f'{PACKAGE} is for another Python than {sys.version.split()[0]}')
     # The module alone: beside it may lie messages of ROS 1.
     (folder / 'python').mkdir()
     (folder / 'python/cv_bridge').symlink_to(module)
+
+
+def loads(library: str) -> bool:
+    """Tell whether a library is loaded already or found."""
+    try:
+        return bool(ctypes.CDLL(library))
+    except OSError:
+        return False
 
 
 def environment(folder: Path) -> dict[str, str]:
@@ -104,13 +122,14 @@ def main() -> None:
     """Fetch cv_bridge once, check that it works, and become the Python that was asked for."""
     folder = Path(sys.argv[1]).absolute()
     try:
-        if not (folder / 'python').exists():
+        if not (folder / 'python/cv_bridge').exists():
             fetch(folder)
     except Unavailable as error:
         print(f'SKIPPED, there is no cv_bridge to compare with: {error}', file=sys.stderr)
         return
     variables = environment(folder)
-    subprocess.run([sys.executable, '-c', CHECK], env=variables, check=True)
+    if subprocess.run([sys.executable, '-c', CHECK], env=variables).returncode:
+        sys.exit(f'the cv_bridge in {folder} is for this Python, but does not work')
     os.execve(sys.executable, [sys.executable, *sys.argv[2:]], variables)
 
 
