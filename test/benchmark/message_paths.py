@@ -84,16 +84,25 @@ class Ours:
 
 
 class Theirs:
-    """The same with cv_bridge and sensor_msgs_py, as tutorials have it; rays are made once."""
+    """
+    The same with cv_bridge and sensor_msgs_py.
 
-    def __init__(self, info: CameraInfo, colour: bool = True) -> None:
+    :param colour: True for create_cloud with rgb, False for create_cloud_xyz32.
+    :param keep_rays: True to compute the rays once, False in each frame, as tutorials do.
+    """
+
+    def __init__(self, info: CameraInfo, colour: bool = True, keep_rays: bool = False) -> None:
         """Find both libraries."""
         self._bridge = importlib.import_module('cv_bridge').CvBridge()
         self._clouds, self.library = point_cloud2()
         self._info, self._colour = info, colour
-        v, u = np.mgrid[:HEIGHT:STRIDE, :WIDTH:STRIDE]
-        self._x = ((u - info.k[2]) / info.k[0]).astype(np.float32)
-        self._y = ((v - info.k[5]) / info.k[4]).astype(np.float32)
+        self._rays = self._slopes() if keep_rays else None
+
+    def _slopes(self) -> tuple[np.ndarray, np.ndarray]:
+        """Return x/z and y/z of the points."""
+        fx, cx, fy, cy = (self._info.k[i] for i in (0, 2, 4, 5))
+        u, v = np.meshgrid(np.arange(0, WIDTH, STRIDE), np.arange(0, HEIGHT, STRIDE))
+        return ((u - cx) / fx).astype(np.float32), ((v - cy) / fy).astype(np.float32)
 
     def __call__(self, msg: Image, depth: np.ndarray) -> Messages:
         """Return what goes out for an image whose depth is known."""
@@ -102,17 +111,16 @@ class Theirs:
         depth_msg.header = msg.header
         info = copy.copy(self._info)
         info.header = msg.header
+        x, y = self._rays or self._slopes()
         z = depth[::STRIDE, ::STRIDE]
-        planes = [self._x * z, self._y * z, z]
         if not self._colour:
-            points = np.stack(planes, -1).reshape(-1, 3)
-            cloud = self._clouds.create_cloud_xyz32(msg.header, points)
-            return depth_msg, info, cloud
+            points = np.stack([x * z, y * z, z], -1).reshape(-1, 3)
+            return depth_msg, info, self._clouds.create_cloud_xyz32(msg.header, points)
         r, g, b = (image[::STRIDE, ::STRIDE, i].astype(np.uint32) for i in range(3))
-        planes.append((r << 16 | g << 8 | b).view(np.float32))
+        rgb = (r << 16 | g << 8 | b).view(np.float32)
         fields = [PointField(name=name, offset=4 * i, datatype=PointField.FLOAT32, count=1)
                   for i, name in enumerate(('x', 'y', 'z', 'rgb'))]
-        points = np.stack(planes, -1).reshape(-1, 4)
+        points = np.stack([x * z, y * z, z, rgb], -1).reshape(-1, 4)
         return depth_msg, info, self._clouds.create_cloud(msg.header, fields, points)
 
 
