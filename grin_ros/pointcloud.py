@@ -70,12 +70,12 @@ class CloudGrid:
         :param min_range: nearest distance from the camera [m], 0 for any.
         :param max_range: farthest distance from the camera [m], 0 for any.
         """
-        z = depth[::self.stride, ::self.stride]
+        z = depth[::self.stride, ::self.stride].copy()
         # Range is a multiple of z, so one comparison drops Inf, no ray and what is out of range.
         distance = z * self.stretch
         exists = distance <= (max_range or np.finfo(np.float32).max)
         exists &= distance >= min_range
-        z = np.where(exists, z, np.float32(np.nan))
+        np.copyto(z, np.nan, where=~exists)
         planes = [self.slope_x * z, self.slope_y * z, z, self._colours(image, depth.shape)]
         if sigma is not None:
             planes.append(np.ascontiguousarray(sigma[::self.stride, ::self.stride]))

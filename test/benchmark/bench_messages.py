@@ -73,8 +73,8 @@ def paths(encoding: str) -> tuple[dict[str, Callable[[], object]], str]:
 
 def measure(found: dict[str, Callable[[], object]], rounds: int) -> dict[str, np.ndarray]:
     """Return milliseconds of each path, in turns: what disturbs one disturbs all."""
-    # Loading a model frees large blocks, after which glibc keeps memory. Without this every
-    # message faults its pages in, ours and theirs: no node with a model does.
+    # Loading a model frees large blocks, after which glibc keeps memory, and no page faults are
+    # seen. In a fresh process they are most of the time, in ours as in theirs.
     np.ones(31 << 20, np.uint8)
     times: dict[str, list[float]] = {name: [] for name in found}
     for i in range(rounds + 10):
