@@ -7,12 +7,25 @@ TORCH ?= torch==2.13.0
 # Where worlds, checkpoints and their shards live.
 WORK ?= work
 
+# A second distribution beside the wheels, as Ubuntu 24.04 has it: ROS 2 Jazzy, NumPy 1, OpenCV 4.
+JAZZY := .venv-jazzy-wheels
+# A Python of wheels hands its library path to its children, and another venv's breaks by it.
+JAZZY_PY = $(if $(ROS_DISTRO),$(error the Jazzy wheels need a shell without a sourced distribution))\
+	env -u _ROS_WHEELS_BOOTSTRAP_COMPLETE -u LD_LIBRARY_PATH \
+	AMENT_PREFIX_PATH=$(CURDIR)/$(JAZZY) $(JAZZY)/bin/python
+# What tells distributions apart soonest; `make test-jazzy` runs the rest.
+JAZZY_SLICE := test/node/test_control.py test/node/test_flow.py test/node/test_topics.py
+
 ifdef ROS_DISTRO
 VENV := .venv-$(ROS_DISTRO)
 VENV_FLAGS := --system-site-packages
 EXTRAS :=
 # The distribution's binaries (cv_bridge, rclpy) were built for its own NumPy: keep its series.
 NUMPY = "numpy$(shell $(PYTHON) -c 'import numpy; print("<2" if numpy.__version__ < "2" else ">=2")')"
+CHECKS := lint colcon pytest
+# It has a cv_bridge.
+BRIDGE_PY = $(PY)
+BRIDGE_STAMP := $(VENV)/.stamp-test
 else
 VENV := .venv
 VENV_FLAGS :=
@@ -20,6 +33,9 @@ EXTRAS := ros,
 NUMPY := numpy
 # pip's wheels carry no setup file; this is where they put the ament index.
 export AMENT_PREFIX_PATH := $(CURDIR)/$(VENV)
+CHECKS := lint colcon test-cv-bridge jazzy-slice pytest
+BRIDGE_PY = $(JAZZY_PY) test/tools/with_cv_bridge.py build/cv_bridge
+BRIDGE_STAMP := $(JAZZY)/.stamp-test
 endif
 BIN := $(VENV)/bin
 PY := $(BIN)/python
@@ -37,7 +53,8 @@ SCENES := OMP_NUM_THREADS=1 nice -n 19 $(PY) -m grin_ros scenes --workers 1 --si
 # Memory that is kept, not given back after each tensor: a seventh of a training step on a CPU.
 KEEP_MEMORY := MALLOC_MMAP_MAX_=0 MALLOC_TRIM_THRESHOLD_=100000000000 MALLOC_TOP_PAD_=268435456
 
-.PHONY: demo test lint colcon pytest soak bench worlds train-slice clean help
+.PHONY: demo test lint colcon pytest jazzy-slice test-jazzy test-cv-bridge soak bench worlds \
+	train-slice clean help
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
@@ -60,6 +77,13 @@ $(VENV)/.stamp-package: $(SOURCES) | $(VENV)/.stamp-run
 	$(PY) -m pip install --quiet --no-deps --force-reinstall .
 	@touch $@
 
+$(JAZZY)/.stamp-test: setup.py
+	$(PYTHON) -m venv $(JAZZY)
+	$(JAZZY_PY) -m pip install --quiet --no-compile "numpy<2; python_version < '3.13'" \
+		"opencv-python-headless<4.12; python_version < '3.13'" ".[ros-jazzy,cpu]" \
+		hypothesis onnx pointcloud2 psutil pytest
+	@touch $@
+
 # -- what people run --
 
 demo: $(VENV)/.stamp-run $(VENV)/.stamp-package  ## real images through real topics: a table, a picture and a cloud
@@ -67,7 +91,7 @@ demo: $(VENV)/.stamp-run $(VENV)/.stamp-package  ## real images through real top
 
 test: $(VENV)/.stamp-test  ## every check CI makes; pytest's summary comes last
 	@failed=; \
-	for check in lint colcon pytest; do \
+	for check in $(CHECKS); do \
 		echo "== $$check"; start=$$(date +%s); \
 		$(MAKE) --no-print-directory $$check || failed="$$failed $$check"; \
 		test $$check = pytest || echo "== $$check took $$(( $$(date +%s) - start )) s"; \
@@ -91,11 +115,26 @@ pytest: $(VENV)/.stamp-test  ## unit tests and two-process node tests
 	$(PY) -m pytest --ignore test/test_flake8.py --ignore test/test_pep257.py \
 		--ignore test/test_package.py $(PYTEST_ARGS)
 
+# The Jazzy side has no torch: it takes the tiny bundle that this side exports into build/.
+jazzy-slice: $(VENV)/.stamp-test $(JAZZY)/.stamp-test  ## flow, topics, parameters and transitions on ROS 2 Jazzy
+	$(PY) test/tiny.py
+	$(JAZZY_PY) -m pytest --quiet $(JAZZY_SLICE)
+
+test-jazzy: $(VENV)/.stamp-test $(JAZZY)/.stamp-test  ## all node tests and those of messages on ROS 2 Jazzy
+	$(PY) test/tiny.py
+	$(JAZZY_PY) -m pytest test/node test/unit/test_messages.py test/unit/test_pointcloud.py \
+		test/unit/test_intake.py $(PYTEST_ARGS)
+
+test-cv-bridge: $(BRIDGE_STAMP)  ## our messages and those of the real cv_bridge, which it fetches from Debian or Ubuntu
+	$(BRIDGE_PY) -m pytest --quiet -k 'cv_bridge or sensor_msgs_py' test/benchmark \
+		test/unit/test_messages.py test/unit/test_pointcloud.py
+
 soak: $(VENV)/.stamp-test  ## the long tests: fuzz, lifecycle, load, engine builds, bindings of all TensorRT versions
 	$(PY) -m pytest -m soak $(PYTEST_ARGS)
 
-bench: $(VENV)/.stamp-run  ## the node's steady state at its defaults: rate, latency, memory, start
+bench: $(VENV)/.stamp-run $(BRIDGE_STAMP)  ## the node's steady state at its defaults, and its messages beside cv_bridge's
 	$(PY) test/benchmark/bench_node.py --json build/bench_node.json
+	$(BRIDGE_PY) test/benchmark/bench_messages.py --json build/bench_messages.json
 
 worlds: $(VENV)/.stamp-test  ## render the worlds train-slice learns from: one core, lowest priority, resumable
 	$(SCENES) --out $(WORK)/val --frames 240 --seed 9600000
@@ -106,4 +145,4 @@ train-slice: $(VENV)/.stamp-test  ## go on training, from the last checkpoint or
 	$(KEEP_MEMORY) nice -n 19 $(PY) -m grin_ros train --config config/train/slice.yaml $(TRAIN_ARGS)
 
 clean:  ## remove what the targets above made
-	rm -rf build demo $(VENV)
+	rm -rf build demo $(VENV) $(JAZZY)

@@ -37,6 +37,8 @@ ROS = [
     'ros-std-msgs',
     'ros-std-srvs',
 ]
+# The same of the distribution before, which is that of Ubuntu 24.04.
+ROS_JAZZY = [name.replace('ros-', 'ros-jazzy-', 1) for name in ROS]
 # A Jetson brings TensorRT with JetPack; PyPI's is for desktops. The graphs of engines are made
 # with onnx, and measured against ONNX Runtime. cuda-python, which adds CUDA graphs, has a version
 # per CUDA: the user chooses it.
@@ -80,6 +82,7 @@ TEST = [
     'flake8-quotes',
     'hypothesis',
     'mypy',
+    'pointcloud2',
     'psutil',
     'pydocstyle',
     'pytest',
@@ -87,6 +90,7 @@ TEST = [
     'ros-ament-lint',
     'ros-ament-pep257',
     'ruff',
+    'scikit-learn',
     # Compiles our graphs without a GPU: 95 MB, and the only TensorRT that does.
     'tensorrt-rtx; platform_machine == "x86_64"',
 ]
@@ -130,6 +134,7 @@ setup(
     install_requires=['numpy', 'opencv-python-headless', 'pyyaml', 'tqdm'],
     extras_require={
         'ros': ROS,
+        'ros-jazzy': ROS_JAZZY,
         'cpu': ['onnxruntime'],
         'tensorrt': TENSORRT,
         'train': TRAIN,

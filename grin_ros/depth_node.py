@@ -39,6 +39,7 @@ from grin_ros.channel import Channel
 from grin_ros.diagnostics import ModelStatus, Statistics
 from grin_ros.errors import GrinError
 from grin_ros.inputs import check_distinct
+from grin_ros.lifecycle import refuse_impossible_transitions
 from grin_ros.mailbox import Mailbox
 from grin_ros.node_parameters import NodeParameters
 from grin_ros.outputs import REMAPPING
@@ -72,6 +73,7 @@ class DepthNode(LifecycleNode):
         self.create_timer(0.25, self._match, clock=steady)
         self.create_service(SetBool, '~/enable', self._on_enable)
         self.create_service(Trigger, '~/reset', self._on_reset)
+        refuse_impossible_transitions(self)
 
     def autostart(self) -> None:
         """Configure and activate, as a lifecycle manager would, unless parameters forbid."""

@@ -95,16 +95,15 @@ class CloudGrid:
         :param image: (H', W', 3) uint8 RGB, H' and W' a multiple of H and W.
         :param sigma: (H, W) [m]; None leaves the field out.
         """
-        z = depth[::self.stride, ::self.stride]
+        z = depth[::self.stride, ::self.stride].copy()
         # Range is a multiple of z, so one comparison drops Inf, no ray and what is out of range.
         distance = z * self.stretch
         exists = distance <= min(limits.max_range, FARTHEST)
         exists &= distance >= limits.min_range
-        z = np.where(exists, z, np.float32(np.nan))
         if limits.has_height:
-            height = -self.slope_y * z
+            height = -self.slope_y * np.where(exists, z, np.float32(0))
             exists &= (height >= limits.min_height) & (height <= limits.max_height)
-            z[~exists] = np.nan
+        np.copyto(z, np.nan, where=~exists)
         planes = [self.slope_x * z, self.slope_y * z, z, self._colours(image, depth.shape)]
         if sigma is not None:
             planes.append(np.ascontiguousarray(sigma[::self.stride, ::self.stride]))

@@ -84,7 +84,7 @@ def test_rclpy_is_never_required(monkeypatch: pytest.MonkeyPatch) -> None:
     setup = setup_arguments()
     assert not [name for name in setup['requires'] if 'rclpy' in name or name.startswith('ros-')]
     assert 'ros-rclpy' in setup['extras']['ros']
-    assert set(setup['extras']) == {'ros', 'cpu', 'tensorrt', 'train', 'bag', 'test'}
+    assert set(setup['extras']) == {'ros', 'ros-jazzy', 'cpu', 'tensorrt', 'train', 'bag', 'test'}
     # A Jetson has these from JetPack.
     assert all('x86_64' in requirement for requirement in setup['extras']['tensorrt']
                if requirement.startswith(('pycuda', 'tensorrt')))

@@ -14,11 +14,22 @@
 #
 # SPDX-License-Identifier: Apache-2.0
 
-"""A real GRIN, a thousand times smaller than the shipped one, for tests."""
+"""A real GRIN, a thousand times smaller than the shipped one, and its bundle, for tests."""
 
 from __future__ import annotations
 
+import hashlib
+from pathlib import Path
+import shutil
+import sys
+import tempfile
 from typing import Any
+
+ROOT = Path(__file__).parents[1]
+# What a bundle depends on: when one of these changes, it is exported again.
+SOURCES = ('grin_ros/export.py', 'grin_ros/onnx_weights.py', 'grin_ros/depth_codec.py',
+           'grin_ros/noise.py', 'grin_ros/sampler.py', 'grin_ros/train/checkpoint.py',
+           'grin_ros/model', 'test/tiny.py')
 
 
 def tiny_config(**changes: Any) -> Any:
@@ -42,3 +53,37 @@ def tiny_grin(seed: int = 0, **changes: Any) -> Any:
     grin = Grin(tiny_config(**changes))
     torch.nn.init.normal_(grin.readout[1].weight, 0.0, 0.2)
     return grin.eval()
+
+
+def kept() -> Path:
+    """Return the folder of the bundle of these sources, which need not exist yet."""
+    digest = hashlib.sha256()
+    for source in SOURCES:
+        path = ROOT / source
+        for file in sorted(path.rglob('*.py')) if path.is_dir() else [path]:
+            digest.update(file.read_bytes())
+    return ROOT / 'build/tiny_bundle' / digest.hexdigest()[:16]
+
+
+def exported() -> Path:
+    """Return the bundle of tiny_grin; only the first call for these sources needs torch."""
+    folder = kept()
+    if not folder.exists():
+        from grin_ros.export import export_bundle
+        from grin_ros.train.checkpoint import Checkpoint
+        grin = tiny_grin()
+        # Test runs may overlap: each exports for itself and the first one to finish stays.
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        partial = Path(tempfile.mkdtemp(dir=folder.parent))
+        export_bundle(Checkpoint(grin.config, grin.state_dict(), {}, {}, 0, {}), partial,
+                      name='tiny', input_size=(128, 96))
+        try:
+            partial.rename(folder)
+        except OSError:
+            shutil.rmtree(partial)
+    return folder
+
+
+if __name__ == '__main__':
+    sys.path.insert(0, str(ROOT))
+    print(exported())

@@ -58,7 +58,11 @@ def depth_of(robot: 'robots.Robot') -> np.ndarray:
 def test_transitions_do_what_they_say(node: 'robots.NodeProcess', robot: 'robots.Robot') -> None:
     robot.diagnosed('state', 'unconfigured')
     assert not robot.node.count_subscribers(robots.IMAGE)
+    # rclpy of Jazzy would end the node here.
     assert not change(robot, Transition.TRANSITION_ACTIVATE)
+    assert 'no transition 3 in state unconfigured: ask for one of 1 (configure)' in node.log
+    label = ChangeState.Request(transition=Transition(label='activate'))
+    assert not robot.call(ChangeState, 'change_state', label).success
     assert change(robot, Transition.TRANSITION_CONFIGURE)
     assert not robot.node.count_subscribers(robots.IMAGE)
     assert change(robot, Transition.TRANSITION_ACTIVATE)

@@ -237,7 +237,7 @@ def test_camera_info_never_has_a_zero_p() -> None:
 @pytest.mark.parametrize('encoding', sorted(messages.BRIDGED))
 def test_cv_bridge_gives_identical_bytes(encoding: str, monkeypatch: pytest.MonkeyPatch) -> None:
     if messages.bridge() is None:
-        pytest.skip('cv_bridge is not installed, or not for this NumPy')
+        pytest.skip('no cv_bridge for this NumPy: make test-cv-bridge')
     kind, channels, _ = messages.LAYOUTS[encoding]
     msg = message(RNG.integers(0, 255, (48, 64, channels)).astype(kind), encoding)
     bridged = messages.image_from_msg(msg)
