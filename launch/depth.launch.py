@@ -27,6 +27,7 @@ from launch_ros.actions import LifecycleNode, Node
 from launch_ros.parameter_descriptions import ParameterValue
 
 SHARE = get_package_share_directory('grin_ros')
+SHIPPED = os.path.join(SHARE, 'config', 'depth.param.yaml')
 PROFILE_VARIABLES = {'new': 'FASTDDS_DEFAULT_PROFILES_FILE',
                      'old': 'FASTRTPS_DEFAULT_PROFILES_FILE'}
 BEFORE_KILTED = ('humble', 'iron', 'jazzy')
@@ -41,17 +42,17 @@ ARGUMENTS = [
     DeclareLaunchArgument(
         'image_topic', default_value='',
         description='image to listen to, with image_transport: compressed its /compressed; '
-        '{camera} stands for the name of each of several; empty: as in params_file, else '
-        '/camera/image_raw or /{camera}/image_raw'),
+        '{camera} stands for the name of each of several; empty: as in params_file, with the one '
+        'that ships /camera/image_raw or /{camera}/image_raw'),
     DeclareLaunchArgument(
         'camera_info_topic', default_value='',
-        description='calibration of the image; empty: as in params_file, else '
+        description='calibration of the image; empty: as in params_file, with the one that ships '
         '/camera/camera_info or /{camera}/camera_info'),
     DeclareLaunchArgument(
         'cameras', default_value='',
         description='names of several cameras, with a space between; empty: as in params_file'),
     DeclareLaunchArgument(
-        'params_file', default_value=os.path.join(SHARE, 'config', 'depth.param.yaml'),
+        'params_file', default_value=SHIPPED,
         description='YAML file with parameters'),
     DeclareLaunchArgument(
         'namespace', default_value='grin',
@@ -75,9 +76,9 @@ ARGUMENTS = [
 ]
 
 
-def chosen(context: LaunchContext) -> tuple[dict, dict, list[tuple[str, str]]]:
+def chosen(context: LaunchContext) -> tuple[dict, list[tuple[str, str]]]:
     """
-    Return parameters that go before params_file, those that go after it, and remappings.
+    Return parameters that go over those of params_file, and remappings.
 
     :raises RuntimeError: for arguments that cannot be meant.
     """
@@ -96,17 +97,17 @@ def chosen(context: LaunchContext) -> tuple[dict, dict, list[tuple[str, str]]]:
             raise RuntimeError(f'{name} is {topic}: name the cameras, as in cameras:="front rear"')
     if not cameras:
         remappings = [('image', '/camera/image_raw'), ('camera_info', '/camera/camera_info')]
-        return {}, given | topics, remappings
-    usual = {f'{camera}.{name}': f'/{camera}/{topic}'
-             for camera in cameras for name, topic in TOPICS.items()}
+        return given | topics, remappings
+    if path == SHIPPED:
+        topics = {name: f'/{{camera}}/{topic}' for name, topic in TOPICS.items()} | topics
     own = {f'{camera}.{name}': topic.replace('{camera}', camera)
            for camera in cameras for name, topic in topics.items()}
-    return usual, given | {'cameras': cameras} | own, []
+    return given | {'cameras': cameras} | own, []
 
 
 def start(context: LaunchContext) -> list[LaunchDescriptionEntity]:
     """Start the node, and rviz2 when asked."""
-    usual, given, remappings = chosen(context)
+    given, remappings = chosen(context)
     namespace = LaunchConfiguration('namespace').perform(context).strip('/')
     first = LaunchConfiguration('cameras').perform(context).split()[:1]
     shown = '/'.join(filter(None, [namespace, *first]))
@@ -121,8 +122,7 @@ def start(context: LaunchContext) -> list[LaunchDescriptionEntity]:
         LifecycleNode(
             package='grin_ros', executable='depth_node', name='grin_depth', namespace=namespace,
             output='screen', additional_env=environment,
-            parameters=[*([usual] if usual else []), LaunchConfiguration('params_file'),
-                        *([given] if given else [])],
+            parameters=[LaunchConfiguration('params_file'), *([given] if given else [])],
             remappings=remappings,
             arguments=['--ros-args', '--log-level', LaunchConfiguration('log_level')]),
         Node(

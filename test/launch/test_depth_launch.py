@@ -14,7 +14,7 @@
 #
 # SPDX-License-Identifier: Apache-2.0
 
-"""`ros2 launch grin_ros depth.launch.py`, for real, where ros2 launch and a build of us exist."""
+"""`ros2 launch grin_ros ...`, for real, where ros2 launch and a build of us exist."""
 
 from __future__ import annotations
 
@@ -34,13 +34,22 @@ if shutil.which('ros2') is None:
 PACKAGES = pytest.importorskip('ament_index_python.packages')
 
 
-def test_node_starts_takes_arguments_and_ends_on_ctrl_c(tmp_path: Path) -> None:
+ONE = ['depth.launch.py', 'image_topic:=/eye/image_rect', 'camera_info_topic:=/eye/camera_info',
+       'backend:=onnxruntime', 'namespace:=front']
+TWO = ['multi_camera.launch.py', 'cameras:=left right', 'image_topic:=/eyes/{camera}/image_rect',
+       'camera_info_topic:=/eyes/{camera}/camera_info', 'namespace:=front']
+
+
+@pytest.mark.parametrize('arguments, images', [
+    (ONE, ['/eye/image_rect']), (TWO, ['/eyes/left/image_rect', '/eyes/right/image_rect'])],
+    ids=['one', 'two'])
+def test_node_starts_takes_arguments_and_ends_on_ctrl_c(
+        tmp_path: Path, arguments: list[str], images: list[str]) -> None:
     try:
         PACKAGES.get_package_prefix('grin_ros')
     except PACKAGES.PackageNotFoundError:
         pytest.skip('grin_ros is not built: colcon build, then source install/setup.bash')
-    command = ['ros2', 'launch', 'grin_ros', 'depth.launch.py', 'image_topic:=/eye/image_rect',
-               'camera_info_topic:=/eye/camera_info', 'backend:=onnxruntime', 'namespace:=front']
+    command = ['ros2', 'launch', 'grin_ros', *arguments]
     log = tmp_path / 'launch.log'
     with log.open('w') as output:
         # A group of its own: Ctrl-C reaches ros2 launch and the node together.
@@ -48,7 +57,8 @@ def test_node_starts_takes_arguments_and_ends_on_ctrl_c(tmp_path: Path) -> None:
                                start_new_session=True, env={**os.environ, 'PYTHONUNBUFFERED': '1'})
     try:
         deadline = time.monotonic() + 60
-        while 'images on /eye/image_rect are rectified' not in log.read_text():
+        while not all(f'images on {image} are rectified' in log.read_text()
+                      for image in images):
             assert run.poll() is None and time.monotonic() < deadline, log.read_text()
             time.sleep(0.2)
         os.killpg(run.pid, signal.SIGINT)
