@@ -138,6 +138,7 @@ bench: $(VENV)/.stamp-run $(BRIDGE_STAMP)  ## the node's steady state at its def
 
 worlds: $(VENV)/.stamp-test  ## render the worlds train-slice learns from: one core, lowest priority, resumable
 	$(SCENES) --out $(WORK)/val --frames 240 --seed 9600000
+	$(SCENES) --out $(WORK)/val_close --frames 120 --seed 9900000 --kinds table
 	$(SCENES) --out $(WORK)/train --frames 10000 --seed 2000000
 	$(SCENES) --out $(WORK)/train_indoors --frames 7200 --seed 6000000 --kinds room corridor table
 	$(SCENES) --out $(WORK)/train_close --frames 2400 --seed 7000000 --kinds table corridor

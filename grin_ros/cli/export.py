@@ -22,7 +22,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from grin_ros.errors import GrinError, require
+from grin_ros.errors import require
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -32,7 +32,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--name', default='grin_small')
     parser.add_argument('--input-size', type=int, nargs=2, metavar=('W', 'H'), default=(320, 240))
     parser.add_argument('--query-stride', type=int, choices=(1, 2, 4, 8), default=4)
-    parser.add_argument('--val', help='folder of held-out shards: sigma is calibrated on them')
+    parser.add_argument('--val', nargs='+', default=[], metavar='DIR',
+                        help='folders of held-out shards: sigma is calibrated on them')
     parser.add_argument('--provenance', action='append', default=[], metavar='KEY=VALUE',
                         help='a fact to keep in grin.json; may be repeated')
     parser.add_argument('--licence', default='Apache-2.0')
@@ -42,14 +43,12 @@ def run(options: argparse.Namespace) -> None:
     """Export, and compare ONNX Runtime with torch on the probe."""
     for module in ('torch', 'onnx', 'onnxscript', 'onnxruntime', 'safetensors'):
         require(module, 'train')
-    from grin_ros.data.shards import ShardDataset
     from grin_ros.export import export_bundle
     from grin_ros.train import checkpoint
+    from grin_ros.train.loop import open_shards
 
     facts = dict(fact.partition('=')[::2] for fact in options.provenance)
-    held_out: Any = ShardDataset(options.val) if options.val else ()
-    if options.val and not len(held_out):
-        raise GrinError(f'--val {options.val} holds no finished shards')
+    held_out: Any = open_shards(tuple(options.val)) if options.val else ()
     differences = export_bundle(
         checkpoint.load(options.checkpoint), options.output, name=options.name,
         input_size=tuple(options.input_size), query_stride=options.query_stride,
