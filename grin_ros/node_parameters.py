@@ -105,7 +105,9 @@ class NodeParameters:
             the others.
         :returns: rcl_interfaces/SetParametersResult.
         """
-        new = [each.name for each in parameters if not self._node.has_parameter(each.name)]
+        # Each once, however often it is named: a second declaration would end the node.
+        new = list(dict.fromkeys(
+            each.name for each in parameters if not self._node.has_parameter(each.name)))
         try:
             foreign = strangers(new, self.cameras)
         except GrinError as error:

@@ -22,6 +22,7 @@ from dataclasses import dataclass, Field, field, fields
 from typing import Any
 
 from grin_ros.backends import NAMES as BACKENDS
+from grin_ros.engine.options import MAX_FRAMES
 from grin_ros.errors import GrinError
 
 
@@ -59,7 +60,7 @@ class DepthParams:
     device_id: int = _parameter(0, 'CUDA device of TensorRT', low=0, high=63, shared=True)
     max_batch: int = _parameter(
         1, 'images of different cameras that TensorRT takes at once; a lone one then takes as '
-        'long as all of them', low=1, high=16, shared=True)
+        'long as all of them', low=1, high=MAX_FRAMES, shared=True)
     cpu_threads: int = _parameter(
         0, 'threads of the model on the CPU; 0 for all cores', low=0, high=256, shared=True)
     image_transport: str = _parameter(

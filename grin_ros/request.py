@@ -91,7 +91,6 @@ class Request:
         decoder, guide = self.decoder, self.query.image
         # The median of one draw is the draw, and takes longer than all of the decoding.
         p = (x_0[0] if len(x_0) == 1 else np.median(x_0, axis=0)) / np.float32(X_SCALE)  # (N,)
-
         prompted = self.query.prompts.mask.any()
 
         def at_tokens() -> Array:

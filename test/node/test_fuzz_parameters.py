@@ -108,6 +108,22 @@ def test_any_parameters_at_run_time(node: Any, examples: int) -> None:
     assert min(seen.values()) > 0
 
 
+def test_a_parameter_of_one_camera_that_is_named_twice_is_set_or_refused_whole(
+        node: Any) -> None:
+    def twice(first: float, second: float) -> Any:
+        return node.set_parameters_atomically(
+            [Parameter('front.clearing_range', value=value) for value in (first, second)])
+
+    before = node._settings.of('front').clearing_range
+    if node.has_parameter('front.clearing_range'):
+        node.undeclare_parameter('front.clearing_range')
+    assert not twice(3.0, -3.0).successful
+    assert node._settings.of('front').clearing_range == before
+    assert not node.has_parameter('front.clearing_range')
+    assert twice(3.0, 4.0).successful
+    assert node._settings.of('front').clearing_range == 4.0
+
+
 @counts(4000)
 def test_any_parameters_at_the_start(examples: int) -> None:
     seen = {True: 0, False: 0}
