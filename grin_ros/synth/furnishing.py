@@ -20,10 +20,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from grin_ros.synth import materials
+from grin_ros.synth import fitments, materials
+from grin_ros.synth.fitments import Bench
 from grin_ros.synth.furniture import Furniture, pick
 from grin_ros.synth.places import Footprint, footprint
-from grin_ros.synth.scene import rotation_y, SceneBuilder
+from grin_ros.synth.scene import SceneBuilder
 from grin_ros.synth.table_tops import lay_table
 
 
@@ -32,9 +33,7 @@ def furnish(builder: SceneBuilder, furniture: Furniture, room: tuple[float, floa
     """Stand furniture along the walls and in the room; return the middles of table tops."""
     rng = builder.rng
     size_x, _, size_z = room
-    table_tops = []
-    for _ in range(rng.integers(0, 3)):
-        _shelf(builder, furniture, room, taken)
+    table_tops = _fit_out(builder, furniture, room, taken)
     wanted = len(taken) + min(int(rng.uniform(0.4, 1.2) * size_x * size_z / 1.5) + 2, 34)
     for _ in range(wanted * 3):
         model = furniture.draw(rng)
@@ -51,7 +50,7 @@ def furnish(builder: SceneBuilder, furniture: Furniture, room: tuple[float, floa
             continue
         builder.model(model, (x, max(model.elevation, 0), z), yaw)
         if model in furniture.tables or (model.size[1] < 1.2 and rng.random() < 0.4):
-            lay_table(builder, furniture, model, (x, z, yaw))
+            lay_table(builder, furniture, model.size, (x, z, yaw))
             table_tops.append((x, model.size[1], z))
     return table_tops
 
@@ -75,47 +74,37 @@ def _take(taken: list[Footprint], place: Footprint, room: tuple[float, float, fl
     return free
 
 
-def _shelf(builder: SceneBuilder, furniture: Furniture, room: tuple[float, float, float],
-           taken: list[Footprint]) -> None:
-    """Stand a shelf against a wall and fill it with books, boxes and small things."""
-    rng = builder.rng
-    width, height, depth = rng.uniform(0.6, 1.6), rng.uniform(0.9, 2.1), rng.uniform(0.22, 0.45)
-    x, z, yaw = _against_wall(rng, room, depth)
-    if not _take(taken, footprint((width, height, depth), x, z, yaw), room):
-        return
-    turn, foot = rotation_y(yaw), np.array([x, 0, z])
+def _fit_out(builder: SceneBuilder, furniture: Furniture, room: tuple[float, float, float],
+             taken: list[Footprint]) -> list[tuple[float, float, float]]:
+    """Build shelves, desks and a kitchen row; return the middles of the tops one works at."""
+    rng, tops = builder.rng, []
 
-    def box(center: tuple[float, float, float], size: tuple[float, float, float],
-            look: int) -> None:
-        builder.box(foot + turn @ np.array(center), size, look, 0.5, yaw)
+    def bench(size: tuple[float, float, float], against_wall: bool = True) -> Bench | None:
+        for _ in range(3):
+            x, z, yaw = _against_wall(rng, room, size[2])
+            if not against_wall:
+                x, z = rng.uniform(0, room[0]), rng.uniform(0, room[2])
+            if _take(taken, footprint(size, x, z, yaw), room):
+                return Bench(builder, np.array([x, 0.0, z]), yaw)
+        return None
 
-    frame = builder.material(
-        materials.wood(rng) if rng.random() < 0.6 else materials.color(rng, (0.2, 1), (0, 0.3)))
-    inks = [builder.material(materials.color(rng, (0.1, 0.95), (0, 0.9))) for _ in range(5)]
-    inks += [builder.material(materials.picture(rng)) for _ in range(2)]
-    for side in (-0.5, 0.5):
-        box((side * width, height / 2, 0), (0.03, height, depth), frame)
-    if rng.random() < 0.6:
-        box((0, height / 2, -depth / 2), (width, height, 0.01), frame)
-    pitch = rng.uniform(0.25, 0.45)
-    for y in np.arange(0.05, height, pitch).tolist():
-        box((0, y, 0), (width, 0.025, depth), frame)
-        at = -width / 2 + 0.03
-        while at < width / 2 - 0.1 and y + 0.3 < height:
-            choice = rng.random()
-            if choice < 0.75:  # a book, or a box
-                thick = rng.uniform(0.015, 0.06) if choice < 0.6 else rng.uniform(0.08, 0.3)
-                thick = min(thick, width / 2 - 0.03 - at)
-                tall = rng.uniform(0.5, 0.9) * pitch
-                box((at + thick / 2, y + 0.0125 + tall / 2, 0),
-                    (thick, tall, depth * rng.uniform(0.5, 0.9)), inks[rng.integers(len(inks))])
-                at += thick + 0.002
-            else:
-                thing = pick(rng, furniture.small) if furniture.small else None
-                if thing and thing.longest < min(pitch * 0.9, depth):
-                    builder.model(thing, foot + turn @ np.array(
-                        [at + thing.longest / 2, y + 0.0125, 0]), rng.uniform(0, 2 * np.pi))
-                at += rng.uniform(0.1, 0.3)
+    for _ in range(rng.integers(0, 3)):
+        size = rng.uniform(0.6, 1.6), rng.uniform(0.9, 2.1), rng.uniform(0.22, 0.45)
+        if place := bench(size):
+            fitments.shelf(place, furniture, size)
+    for _ in range(rng.integers(0, 4) if rng.random() < 0.3 else 0):
+        size = rng.uniform(1.0, 2.0), rng.uniform(0.68, 0.78), rng.uniform(0.55, 0.9)
+        if place := bench(size, rng.random() < 0.5):
+            fitments.desk(place, size)
+            x, _, z = place.foot
+            lay_table(builder, furniture, size, (x, z, place.yaw))
+            tops.append((x, size[1], z))
+    if rng.random() < 0.2:
+        size = rng.uniform(1.0, 3.2), 2.2, 0.62
+        if place := bench(size):
+            height = fitments.kitchen(place, furniture, size[0])
+            tops.append((place.foot[0], height, place.foot[2]))
+    return tops
 
 
 def clutter(builder: SceneBuilder, furniture: Furniture, room: tuple[float, float, float],

@@ -80,6 +80,7 @@ class SceneBuilder:
         self.ambient = np.full(3, 0.3)
         self.sky: Sky | None = None
         self.haze_m = 0.0
+        self.origin = np.zeros(3)  # of what is added next [m]
         self._triangles: list[NDArray] = []
         self._uvs: list[NDArray] = []
         self._face_materials: list[NDArray] = []
@@ -127,7 +128,7 @@ class SceneBuilder:
 
     def add(self, triangles: ArrayLike, uvs: ArrayLike, face_materials: ArrayLike) -> None:
         """Add (n, 3, 3) triangles with (n, 3, 2) uvs and one material or n of them."""
-        triangles = np.asarray(triangles, np.float32)
+        triangles = (np.asarray(triangles) + self.origin).astype(np.float32)
         self._triangles.append(triangles)
         self._face_count += len(triangles)
         self._uvs.append(np.asarray(uvs, np.float32))

@@ -21,27 +21,27 @@ from __future__ import annotations
 import numpy as np
 
 from grin_ros.synth import materials
-from grin_ros.synth.assets import Model
 from grin_ros.synth.furniture import Furniture, pick
 from grin_ros.synth.scene import rotation_y, SceneBuilder
 
 
-def lay_table(builder: SceneBuilder, furniture: Furniture, table: Model,
+def lay_table(builder: SceneBuilder, furniture: Furniture, size: tuple[float, float, float],
               pose: tuple[float, float, float]) -> None:
     """
     Put small things on a table, and screen and keyboard on some that are large enough.
 
+    :param size: of the table (width, height, depth) [m].
     :param pose: x, z [m] and yaw [rad] of the table.
     """
     rng = builder.rng
     x, z, yaw = pose
-    top, turn = np.array([x, table.size[1] + 0.002, z]), rotation_y(yaw)
+    top, turn = np.array([x, size[1] + 0.002, z]), rotation_y(yaw)
     things = furniture.small
-    if table.size[0] > 0.9 and table.size[2] > 0.5 and rng.random() < 0.4:
-        _workplace(builder, top, turn, yaw, table.size[2])
+    if size[0] > 0.9 and size[2] > 0.5 and rng.random() < 0.4:
+        _workplace(builder, top, turn, yaw, size[2])
         things = furniture.office
     for _ in range(int(14 * rng.random() ** 2) if things else 0):
-        a, b = rng.uniform(-0.45, 0.45, 2) * (table.size[0], table.size[2])
+        a, b = rng.uniform(-0.45, 0.45, 2) * (size[0], size[2])
         builder.model(pick(rng, things), top + turn @ np.array([a, 0, b]),
                       rng.uniform(0, 2 * np.pi))
 

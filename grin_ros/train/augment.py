@@ -116,7 +116,9 @@ def random_crop(sample: Sample, size: tuple[int, int], rng: np.random.Generator,
 
 def photometric(image: NDArray[np.uint8], rng: np.random.Generator) -> NDArray[np.uint8]:
     """Vary exposure, colour, blur, motion, sharpness, noise and JPEG quality of uint8 RGB."""
-    x = image.astype(np.float32) / 255
+    x: NDArray[np.float32] = image.astype(np.float32) / np.float32(255)
+    if rng.random() < 0.2:
+        x = restyle(x, rng)
     x = x ** math.exp(rng.normal(0.0, 0.3))
     x *= np.float32(rng.uniform(0.6, 1.4)) * rng.uniform(0.85, 1.15, 3).astype(np.float32)
     grey = x.mean(-1, keepdims=True)
@@ -134,6 +136,24 @@ def photometric(image: NDArray[np.uint8], rng: np.random.Generator) -> NDArray[n
         quality = [cv2.IMWRITE_JPEG_QUALITY, int(rng.integers(25, 90))]
         out = cv2.imdecode(cv2.imencode('.jpg', out, quality)[1], cv2.IMREAD_COLOR)
     return out
+
+
+def restyle(image: NDArray[np.float32], rng: np.random.Generator) -> NDArray[np.float32]:
+    """
+    Blend (H, W, 3) in 0..1 with a random convolution of itself, of the same mean and contrast.
+
+    Shapes stay, textures and colours change: what is learnt must not hang on how renders look
+    (RandConv, Xu et al. 2021).
+    """
+    size = int(rng.choice([1, 3, 5]))
+    kernels = rng.standard_normal((3, 3, size, size)).astype(np.float32)
+    channels = cv2.split(image)
+    mixed = np.dstack([sum(cv2.filter2D(channel, -1, kernel)
+                           for channel, kernel in zip(channels, row, strict=True))
+                       for row in kernels])
+    mixed = (mixed - mixed.mean((0, 1))) / (mixed.std((0, 1)) + 1e-4)
+    mixed = mixed * image.std() + image.mean()
+    return np.clip(cv2.addWeighted(image, share := rng.uniform(0, 1), mixed, 1 - share, 0), 0, 1)
 
 
 def _streak(rng: np.random.Generator) -> NDArray[np.float32]:

@@ -59,6 +59,7 @@ class TrainConfig:
         the path of a checkpoint to start from its averaged weights.
     :param decay_steps: the learning rate falls to zero over the last decay_steps steps.
     :param encoder_rate: learning rate of the pretrained trunk relative to the rest.
+    :param encoder_pull: share of the way back to ImageNet that the trunk goes after each step.
     :param prompt_rate: share of samples with prompts.
     :param no_intrinsics_rate: share of samples that see the default pinhole (GRIN 5.4).
     :param input_size: (width, height) that the network is trained for; validation gives each
@@ -75,6 +76,7 @@ class TrainConfig:
     init: str = 'imagenet'
     learning_rate: float = 1e-3
     encoder_rate: float = 0.3
+    encoder_pull: float = 0.0
     weight_decay: float = 1e-2
     warmup_steps: int = 300
     decay_steps: int = 2000

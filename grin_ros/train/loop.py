@@ -41,6 +41,7 @@ from grin_ros.errors import GrinError
 from grin_ros.model.encoder import load_imagenet_weights
 from grin_ros.model.grin import Grin
 from grin_ros.train import checkpoint as checkpoints
+from grin_ros.train.anchor import Anchor
 from grin_ros.train.batches import StepBatches
 from grin_ros.train.checkpoint import Checkpoint
 from grin_ros.train.config import TrainConfig
@@ -82,6 +83,7 @@ def train(config: TrainConfig, resume: bool = True, minutes: float | None = None
     else:
         initialise(model, config)
         average.module.load_state_dict(model.state_dict())
+    anchor = Anchor(model.encoder.trunk, config.encoder_pull) if config.encoder_pull else None
     objective, optimizer = accelerator.prepare(DiffusionLoss(model), optimizer)
     batches = DataLoader(StepBatches(samples, config, accelerator.process_index), batch_size=None,
                          sampler=range(step, config.steps), num_workers=config.num_workers)
@@ -115,6 +117,8 @@ def train(config: TrainConfig, resume: bool = True, minutes: float | None = None
             accelerator.backward(parts['loss'])
             norm = accelerator.clip_grad_norm_(model.parameters(), config.clip_norm)
             optimizer.step()
+            if anchor:
+                anchor.draw()
             average.update_parameters(model)
         step += 1
         progress.update()

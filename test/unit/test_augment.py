@@ -25,7 +25,7 @@ torch = pytest.importorskip('torch', reason='batches are torch tensors')
 
 from grin_ros.camera import Camera  # noqa: E402
 from grin_ros.data.sample import Sample  # noqa: E402
-from grin_ros.train.augment import Example, make_example, MIN_HFOV_DEG, random_crop  # noqa: E402
+from grin_ros.train.augment import Example, make_example, MIN_HFOV_DEG, random_crop, restyle  # noqa: E402
 from grin_ros.train.batches import collate  # noqa: E402
 
 CAMERAS = {
@@ -85,3 +85,19 @@ def test_collate_pads_tokens_and_prompts_behind_masks() -> None:
     assert batch['range_m'].shape == (2, 500) and not batch['mask'][0].all()
     assert bool(batch['range_m'].isfinite().all())
     assert not batch['prompt_mask'][1].any()
+
+
+def test_restyle_changes_looks_and_keeps_edges() -> None:
+    """Colours move, the mean stays about, and every strong edge is where an edge was."""
+    image = np.full((60, 80, 3), (0.2, 0.4, 0.3), np.float32)
+    image[:, 40:] = (0.7, 0.6, 0.9)
+    moved = 0.0
+    for seed in range(20):
+        out = restyle(image, np.random.default_rng(seed))
+        assert out.shape == image.shape and out.dtype == np.float32
+        assert out.min() >= 0 and out.max() <= 1
+        assert abs(out.mean() - image.mean()) < 0.1
+        steps = np.abs(np.diff(out[5:-5, 5:-5], axis=1)).max((0, 2))
+        assert (steps[np.r_[:31, 38:len(steps)]] < 1e-3).all()  # columns 5..75; the edge is at 34
+        moved = max(moved, float(np.abs(out - image).mean()))
+    assert moved > 0.1

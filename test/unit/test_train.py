@@ -31,6 +31,9 @@ from grin_ros.camera import Camera  # noqa: E402
 from grin_ros.data.sample import Sample  # noqa: E402
 from grin_ros.data.shards import encode_sample, shard_path, write_shard  # noqa: E402
 from grin_ros.errors import GrinError  # noqa: E402
+from grin_ros.model.config import GrinConfig  # noqa: E402
+from grin_ros.model.encoder import load_imagenet_weights  # noqa: E402
+from grin_ros.model.grin import Grin  # noqa: E402
 from grin_ros.train import checkpoint as checkpoints  # noqa: E402
 from grin_ros.train.batches import StepBatches  # noqa: E402
 from grin_ros.train.config import config_from_dict, Stage, TrainConfig  # noqa: E402
@@ -91,6 +94,26 @@ def test_a_run_gone_astray_goes_back(config: TrainConfig,
     assert last.step == good.step == 1
     for name, value in good.model.items():
         torch.testing.assert_close(last.model[name], value, rtol=0, atol=0)
+
+
+def test_the_pull_draws_the_trunk_back_to_imagenet(config: TrainConfig) -> None:
+    """Without a learning rate, n steps leave (1 - pull) ** n of the way; the rest stays put."""
+    trunk = Grin(GrinConfig()).encoder.trunk
+    load_imagenet_weights(trunk)
+    goal = dict(trunk.named_parameters())
+    ways = {}
+    for pull in (0.0, 0.5):
+        pulled = replace(config, output=f'{config.output}_{pull}', model=GrinConfig(),
+                         learning_rate=0.0, encoder_pull=pull, eval_every=100,
+                         stages=(Stage(2, ((32, 32),), 1, 16),))
+        train(pulled)
+        ways[pull] = checkpoints.load(Path(pulled.output) / checkpoints.LAST).model
+    for name, start in ways[0.0].items():
+        end, short = ways[0.5][name], name.removeprefix('encoder.trunk.')
+        if short in goal and goal[short].requires_grad:
+            torch.testing.assert_close(end, goal[short].lerp(start, 0.25), rtol=1e-4, atol=1e-5)
+        else:
+            torch.testing.assert_close(end, start, rtol=0, atol=0)
 
 
 def test_loss_falls_when_there_is_something_to_learn(config: TrainConfig) -> None:
