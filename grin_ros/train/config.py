@@ -58,6 +58,8 @@ class TrainConfig:
     :param init: 'imagenet', 'none', 'shipped' to start from the shipped bundle's weights, or
         the path of a checkpoint to start from its averaged weights.
     :param decay_steps: the learning rate falls to zero over the last decay_steps steps.
+    :param objective: 'diffusion', or 'regression' to teach only the first answer, the one that
+        pure noise and no prompts give: a plain regression of the same network.
     :param encoder_rate: learning rate of the pretrained trunk relative to the rest.
     :param encoder_pull: share of the way back to ImageNet that the trunk goes after each step.
     :param prompt_rate: share of samples with prompts.
@@ -74,6 +76,7 @@ class TrainConfig:
     stages: tuple[Stage, ...]
     model: GrinConfig = field(default_factory=GrinConfig)
     init: str = 'imagenet'
+    objective: str = 'diffusion'
     learning_rate: float = 1e-3
     encoder_rate: float = 0.3
     encoder_pull: float = 0.0
@@ -156,6 +159,8 @@ def config_from_dict(values: dict[str, Any]) -> TrainConfig:
     if config.mixed_precision not in ('auto', 'bf16', 'no'):
         raise GrinError('mixed_precision must be auto, bf16 or no, '
                         f'not "{config.mixed_precision}"')
+    if config.objective not in ('diffusion', 'regression'):
+        raise GrinError(f'objective must be diffusion or regression, not "{config.objective}"')
     for stage in config.stages:
         for width, height in stage.sizes:
             if width % 32 or height % 32:

@@ -84,7 +84,7 @@ def train(config: TrainConfig, resume: bool = True, minutes: float | None = None
         initialise(model, config)
         average.module.load_state_dict(model.state_dict())
     anchor = Anchor(model.encoder.trunk, config.encoder_pull) if config.encoder_pull else None
-    objective, optimizer = accelerator.prepare(DiffusionLoss(model), optimizer)
+    objective, optimizer = accelerator.prepare(DiffusionLoss(model, config.objective), optimizer)
     batches = DataLoader(StepBatches(samples, config, accelerator.process_index), batch_size=None,
                          sampler=range(step, config.steps), num_workers=config.num_workers)
     writer = SummaryWriter(output / 'tensorboard') if accelerator.is_main_process else None

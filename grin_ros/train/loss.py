@@ -41,9 +41,9 @@ class DiffusionLoss(nn.Module):
     any step. The encoder, most of the work, runs once for both.
     """
 
-    def __init__(self, grin: Grin) -> None:
+    def __init__(self, grin: Grin, objective: str = 'diffusion') -> None:
         super().__init__()
-        self.grin = grin
+        self.grin, self.objective = grin, objective
 
     def forward(self, batch: Batch, noise_seed: int) -> dict[str, Tensor]:
         """
@@ -77,6 +77,8 @@ class DiffusionLoss(nn.Module):
 
         values, at_prompts, is_prompt = (part[:, :0] for part in prompts)
         answer, first = denoise(noise, (values, at_prompts, is_prompt), torch.zeros_like(t))
+        if self.objective == 'regression':
+            return {'loss': first['loss'], 'l1_first': first['l1']}
         # Step-unrolled: later steps meet the model's own answer, not the truth; without this
         # they learn to copy x_0 out of x_t and freeze the first answer.
         clean = torch.where(unrolled[:, None], answer.detach().float(), x_0)

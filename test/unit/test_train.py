@@ -134,6 +134,17 @@ def test_loss_falls_when_there_is_something_to_learn(config: TrainConfig) -> Non
     assert np.mean(losses[-8:]) < 0.5 * np.mean(losses[:4])
 
 
+def test_a_regression_is_the_first_pass_alone(config: TrainConfig) -> None:
+    """The plain objective is that part of diffusion's which needs neither noise nor prompts."""
+    batch = StepBatches([slope(np.random.default_rng(2))], config)[0]
+    grin = tiny_grin()
+    parts = DiffusionLoss(grin, 'regression')(batch, 5)
+    whole = DiffusionLoss(grin)(batch, 5)
+    assert parts['l1_first'] == whole['l1_first'] and parts['loss'] < whole['loss']
+    parts['loss'].backward()
+    assert grin.embed_prompt.weight.grad is None or not grin.embed_prompt.weight.grad.any()
+
+
 def test_padding_does_not_touch_the_loss(config: TrainConfig) -> None:
     """What padded tokens hold changes neither the loss nor a gradient."""
     batch = StepBatches([slope(np.random.default_rng(2))], config)[0]
@@ -168,6 +179,7 @@ def test_a_damaged_checkpoint_is_named(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize('values, message', [
     ({'learnin_rate': 1}, 'did you mean learning_rate'),
+    ({'objective': 'gan'}, 'objective must be diffusion or regression'),
     ({'model': {'latent_dmi': 3}}, 'latent_dmi'),
     ({'stages': [{'until': 1, 'sizes': [[100, 96]], 'batch_size': 1, 'num_tokens': 1}]},
      'multiples of 32'),
