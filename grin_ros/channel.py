@@ -21,7 +21,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 import threading
-import time
 from typing import Any
 
 from rclpy.lifecycle import LifecycleNode
@@ -30,6 +29,7 @@ from grin_ros.diagnostics import Statistics
 from grin_ros.inputs import Inputs, InputTopics
 from grin_ros.intake import CameraInfos, Frame, read_frame, Rejected
 from grin_ros.mailbox import Mailbox
+from grin_ros.metronome import Metronome
 from grin_ros.outputs import Outputs
 from grin_ros.params import DepthParams
 from grin_ros.voice import Voice
@@ -60,7 +60,7 @@ class Channel:
         self._node, self._mailbox = node, mailbox
         self._stamps = Stamps(self.topics.name)
         self._camera: Any = None
-        self._next_frame = 0.0
+        self._frame_pace = Metronome()
         self._publishing = threading.Lock()
         self._open = False
         self._inputs: Inputs | None = None
@@ -100,7 +100,7 @@ class Channel:
     def look(self) -> None:
         """Break the silence; call it once a second."""
         if self._inputs is not None:
-            self._watchdog.look(self._inputs)
+            self._watchdog.look(self._inputs, self.params().max_rate)
 
     @property
     def is_idle(self) -> bool:
@@ -168,13 +168,9 @@ class Channel:
             raise Rejected('too_old', f'images on {self.topics.name} are {age:.2f} s old when '
                            'their turn comes: raise max_age, or set use_sim_time: true when '
                            'a bag is played')
-        now = time.monotonic()
-        if params.max_rate > 0:
-            if now < self._next_frame:
-                raise Rejected('max_rate', '')
-            # On time on average; after a pause the next one still waits half a period.
-            period = 1 / params.max_rate
-            self._next_frame = max(self._next_frame + period, now + period / 2)
+        if self._frame_pace.is_early(params.max_rate):
+            raise Rejected('max_rate', '')
+        self._frame_pace.go(params.max_rate)
 
     def _note_camera(self, frame: Frame) -> None:
         """Say once per calibration what is known about it."""

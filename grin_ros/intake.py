@@ -81,6 +81,7 @@ class CameraInfos:
         self._changed = threading.Condition()
         self._key = ''
         self._latest: _Calibration | None = None
+        self._patient = True  # until an image has waited for nothing
         self._by_stamp: OrderedDict[tuple[int, int], _Calibration] = OrderedDict()
 
     def put(self, msg: Any) -> None:
@@ -113,6 +114,9 @@ class CameraInfos:
         """
         Return the calibration of an image, waiting a moment for one that fits.
 
+        An image that waited for nothing is the last that does until there is one: waiting keeps
+        the model from other cameras.
+
         :raises Rejected: when there is none that fits and one is required.
         """
         def look() -> _Calibration | None:
@@ -123,7 +127,9 @@ class CameraInfos:
             return camera is not None and (camera.width, camera.height) == (width, height)
 
         with self._changed:
-            if self._changed.wait_for(fits, PATIENCE if self.required else 0.0):
+            wait = self.required and self._patient
+            self._patient = self._changed.wait_for(fits, PATIENCE if wait else 0.0)
+            if self._patient:
                 return look()
             found = look()
         if not self.required:

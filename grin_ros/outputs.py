@@ -20,7 +20,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 import math
-import time
 from typing import Any
 
 import cv2
@@ -32,6 +31,7 @@ from sensor_msgs.msg import CameraInfo, Image, PointCloud2
 from grin_ros.clearing import clearing_points, near_depth
 from grin_ros.intake import Frame
 from grin_ros.messages import camera_info_to_msg, depth_to_msg, image_to_msg
+from grin_ros.metronome import Metronome
 from grin_ros.params import DepthParams, FIELDS
 from grin_ros.pointcloud import cloud_to_msg, CloudGrid, CloudLimits
 from grin_ros.qos import output_qos, unheard
@@ -41,7 +41,6 @@ TOPICS = {'depth': Image, 'camera_info': CameraInfo, 'points': PointCloud2, 'sig
           'near': Image, 'clearing_points': PointCloud2, 'depth_color': Image,
           'rgb/image': Image, 'rgb/camera_info': CameraInfo}
 CLOUDS = {'points', 'clearing_points'}
-DESCRIPTIONS = {'camera_info', 'rgb/camera_info'}  # of no use without what they describe
 # Input and output are both called camera_info, so a rule that remaps the input would take the
 # output along. Hence the output has a name of its own in here; rules apply once, not in a chain.
 INTERNAL = {'camera_info': 'output_camera_info'}
@@ -71,7 +70,7 @@ class Outputs:
             for name, kind in TOPICS.items()}
         self._results = Results()
         self._cloud_grid: CloudGrid | None = None
-        self._next_cloud = 0.0
+        self._cloud_pace = Metronome()
 
     def close(self) -> None:
         """Take every topic back."""
@@ -84,16 +83,15 @@ class Outputs:
 
     def listened(self) -> set[str]:
         """Return the outputs with subscribers; empty when nobody needs anything."""
-        names = {name for name, publisher in self._publishers.items()
-                 if publisher.get_subscription_count() > 0}
-        return set() if names <= DESCRIPTIONS else names
+        return {name for name, publisher in self._publishers.items()
+                if publisher.get_subscription_count() > 0}
 
     def wanted(self, params: DepthParams) -> set[str]:
         """Return the outputs that this frame is for; empty when there is nothing to compute."""
         names = self.listened()
-        if params.points_rate > 0 and time.monotonic() < self._next_cloud:
+        if self._cloud_pace.is_early(params.points_rate):
             names -= CLOUDS
-        return set() if names <= DESCRIPTIONS else names
+        return names
 
     def build(self, wanted: set[str], frame: Frame, estimate: Any, rectified: bool,
               params: DepthParams) -> dict[str, Any]:
@@ -145,9 +143,8 @@ class Outputs:
         """Send the messages; a lifecycle publisher is silent unless active."""
         for name, message in messages.items():
             self._publishers[name].publish(message)
-        if CLOUDS & set(messages) and params.points_rate > 0:
-            period = 1 / params.points_rate
-            self._next_cloud = max(self._next_cloud + period, time.monotonic() + period / 2)
+        if CLOUDS & set(messages):
+            self._cloud_pace.go(params.points_rate)
 
 
 def _heights(params: DepthParams) -> tuple[float, float]:

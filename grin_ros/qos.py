@@ -21,9 +21,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from rclpy.event_handler import SubscriptionEventCallbacks
 from rclpy.node import Node
 from rclpy.qos import (
+    DurabilityPolicy,
     HistoryPolicy,
     qos_check_compatible,
     QoSCompatibility,
@@ -33,6 +33,17 @@ from rclpy.qos import (
 )
 from rclpy.qos_overriding_options import QoSOverridingOptions
 
+try:
+    from rclpy.event_handler import SubscriptionEventCallbacks
+except ImportError:  # Humble
+    from rclpy.qos_event import SubscriptionEventCallbacks
+
+# What a subscription asks for when every publisher offers it, and what it asks for otherwise:
+# asked for more than it offers, a publisher is not heard.
+IF_OFFERED = {QoSPolicyKind.RELIABILITY: (ReliabilityPolicy.RELIABLE,
+                                          ReliabilityPolicy.BEST_EFFORT),
+              QoSPolicyKind.DURABILITY: (DurabilityPolicy.TRANSIENT_LOCAL,
+                                         DurabilityPolicy.VOLATILE)}
 NAMELESS = '_NODE_NAME_UNKNOWN_'  # rcl's word: DDS tells of an endpoint before its node's name
 
 
@@ -86,7 +97,7 @@ def _conflict(offer: Any, request: Any) -> str:
 
 class MatchedSubscription:
     """
-    A subscription that is reliable when every publisher is, else best effort.
+    A subscription that is reliable when every publisher is, and hears what a latched one said.
 
     :param topic: name as in the code; remapping applies.
     :param on_lost: called with the number of messages that DDS reports as lost.
@@ -99,33 +110,39 @@ class MatchedSubscription:
         self._callback, self._on_lost = callback, on_lost
         self._subscription: Any = None
         self.name = node.resolve_topic_name(topic)
-        self.reliability = ReliabilityPolicy.BEST_EFFORT
+        self._asked: dict[str, Any] = {}
 
     def match(self) -> None:
         """Look at the publishers and subscribe, or again if they changed their offer."""
-        offers = [info.qos_profile.reliability
+        offers = [info.qos_profile
                   for info in self._node.get_publishers_info_by_topic(self._topic)]
-        reliable = bool(offers) and all(each == ReliabilityPolicy.RELIABLE for each in offers)
-        wanted = ReliabilityPolicy.RELIABLE if reliable else ReliabilityPolicy.BEST_EFFORT
+        policies = [QoSPolicyKind.HISTORY, QoSPolicyKind.DEPTH]
+        asked: dict[str, Any] = {}
+        for policy, (more, less) in IF_OFFERED.items():
+            name = policy.name.lower()
+            if self._is_set(name):
+                policies.append(policy)
+            else:
+                everybody = offers and all(getattr(each, name) == more for each in offers)
+                asked[name] = more if everybody else less
         if self._subscription is not None:
             # Publishers that went away offer nothing: whoever comes next decides.
-            if not offers or wanted == self.reliability or self._fixed():
+            if not offers or asked == self._asked:
                 return
             self.close()
-        self.reliability = wanted
-        policies = [QoSPolicyKind.HISTORY, QoSPolicyKind.DEPTH]
-        if self._fixed():
-            policies.append(QoSPolicyKind.RELIABILITY)
+        self._asked = asked
         self._subscription = self._node.create_subscription(
             self._msg_type, self._topic, self._callback,
-            QoSProfile(depth=5, history=HistoryPolicy.KEEP_LAST, reliability=wanted),
+            QoSProfile(depth=5, history=HistoryPolicy.KEEP_LAST,
+                       reliability=asked.get('reliability', ReliabilityPolicy.BEST_EFFORT),
+                       durability=asked.get('durability', DurabilityPolicy.VOLATILE)),
             qos_overriding_options=QoSOverridingOptions(policies),
             event_callbacks=SubscriptionEventCallbacks(
                 message_lost=lambda info: self._on_lost(info.total_count_change)))
 
-    def _fixed(self) -> bool:
-        """Return True when the user set the reliability with qos_overrides."""
-        name = f'qos_overrides.{self.name}.subscription.reliability'
+    def _is_set(self, policy: str) -> bool:
+        """Return True when the user set a policy with qos_overrides."""
+        name = f'qos_overrides.{self.name}.subscription.{policy}'
         return name in self._node._parameter_overrides
 
     def publishers(self) -> list[str]:

@@ -71,13 +71,14 @@ class Pace:
         self._topic = topic
         self._seconds: deque[tuple[int, int, int]] = deque(maxlen=WINDOW + 1)
 
-    def check(self, received: int, answered: int, overtaken: int) -> str:
+    def check(self, received: int, answered: int, overtaken: int, max_rate: float = 0.0) -> str:
         """
         Return a sentence when too few images get answered, else ''.
 
         :param received: images so far.
         :param answered: of them, those with an answer.
         :param overtaken: of them, those that a newer one replaced before their turn came.
+        :param max_rate: images per second that are to be answered at most; 0 for all.
         """
         self._seconds.append((received, answered, overtaken))
         if len(self._seconds) <= WINDOW:
@@ -86,7 +87,8 @@ class Pace:
         received, answered, overtaken = received - first[0], answered - first[1], (
             overtaken - first[2])
         # What is dropped for another cause has a sentence of its own.
-        if answered + overtaken == 0 or answered >= TOO_SLOW * (answered + overtaken):
+        wanted = min(answered + overtaken, max_rate * WINDOW or float('inf'))
+        if wanted == 0 or answered >= TOO_SLOW * wanted:
             return ''
         return (f'too slow: of {received / WINDOW:.1f} images per second on {self._topic} '
                 f'{answered / WINDOW:.1f} are answered; faster are num_inference_steps: 1, '

@@ -53,14 +53,14 @@ class Watchdog:
         """Stop to listen."""
         self._jumps.unregister()
 
-    def look(self, inputs: Inputs) -> None:
-        """Look around; call it once a second while the node listens."""
+    def look(self, inputs: Inputs, max_rate: float) -> None:
+        """Look around; call it once a second while the node listens; max_rate as the parameter."""
         if sentence := inputs.silence():
             self._voice.complain('silence', sentence)
         for topic, sentence in (inputs.mismatches() | self._outputs.unheard()).items():
             if sentence:
                 self._voice.warn(f'qos_{topic}', sentence)
-        if sentence := self._pace.check(*self._statistics.pace()):
+        if sentence := self._pace.check(*self._statistics.pace(), max_rate):
             self._voice.warn('too_slow', sentence)
 
     def lost(self, count: int) -> None:

@@ -78,6 +78,26 @@ def test_an_image_waits_for_the_info_that_follows_it() -> None:
     assert read_frame(image(), False, store, '/image').camera is not None
 
 
+def test_a_camera_without_its_info_waits_once_and_keeps_nobody_else_waiting(
+        monkeypatch: pytest.MonkeyPatch) -> None:
+    """The second image is refused at once; when an info has come, images wait for theirs again."""
+    store = infos()
+    waits: list[float] = []
+    wait_for = store._changed.wait_for
+    monkeypatch.setattr(store._changed, 'wait_for',
+                        lambda fits, time: (waits.append(time), wait_for(fits, time))[1])
+    for _ in range(3):
+        with pytest.raises(Rejected):
+            read_frame(image(), False, store, '/image')
+    assert waits[0] > 0 and waits[1:] == [0, 0]
+    store.put(info())
+    assert read_frame(image(), False, store, '/image').camera is not None
+    store.put(info(width=640))
+    with pytest.raises(Rejected):
+        read_frame(image(sec=9), False, store, '/image')
+    assert waits[3:] == [0, waits[0]]
+
+
 @pytest.mark.parametrize('message, cause, words', [
     (None, 'no_camera_info', 'require_camera_info'),
     (info(k=[0.0] * 9), 'bad_camera_info', 'not calibrated'),

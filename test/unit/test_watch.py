@@ -53,16 +53,19 @@ def test_sim_time_without_a_clock_is_named() -> None:
 
 
 def test_too_slow_is_when_less_than_half_is_answered() -> None:
-    def after(seconds: int, received: int, answered: int, overtaken: int) -> str:
+    def after(seconds: int, received: int, answered: int, overtaken: int, max_rate: float = 0
+              ) -> str:
         pace, sentence = Pace('/camera/image'), ''
         for i in range(seconds + 1):
-            sentence = pace.check(i * received, i * answered, i * overtaken)
+            sentence = pace.check(i * received, i * answered, i * overtaken, max_rate)
         return sentence
     assert after(WINDOW, 30, 5, 25).startswith('too slow: of 30.0 images per second on '
                                                '/camera/image 5.0 are answered')
     assert after(WINDOW - 1, 30, 5, 25) == ''  # a moment is nothing
     assert after(WINDOW, 30, 16, 14) == ''
-    assert after(WINDOW, 30, 0, 0) == ''  # nobody listens, or max_rate
+    assert after(WINDOW, 30, 0, 0) == ''  # nobody listens
+    assert after(WINDOW, 30, 2, 28, max_rate=2.0) == ''  # as many as are wanted
+    assert after(WINDOW, 30, 2, 28, max_rate=5.0).startswith('too slow')
 
 
 def test_warnings_show_in_the_level_until_they_are_old() -> None:
