@@ -119,6 +119,7 @@ class Answerer:
         estimator = DepthEstimator.load(
             params.bundle or None, backend=params.backend, cpu_threads=params.cpu_threads,
             query_stride=params.query_stride or None, seed=params.seed, engine=engine)
+        self._model.strange_lens = estimator.bundle.strange_lens
         self._model.facts |= {
             'backend': f'{estimator.backend.name} ({estimator.backend.reason})',
             'bundle': f'{estimator.bundle.name} ({estimator.bundle.folder})',

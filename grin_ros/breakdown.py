@@ -89,22 +89,6 @@ def by_fov(rows: Iterable[Row]) -> list[Row]:
     return result
 
 
-def horizontal_fov_deg(rays: NDArray) -> float:
-    """
-    Return the angle [deg] between the outermost rays of the middle row.
-
-    :param rays: (H, W, 3) unit rays, NaN where there is none.
-    """
-    row = rays[len(rays) // 2]
-    row = row[~np.isnan(row).any(-1)]
-    if len(row) < 2:
-        return float('nan')
-    # Each side's angle from the axis: together they may exceed 180 degrees.
-    sides = np.degrees(np.arctan2(row[[0, -1], 0], row[[0, -1], 2]))
-    pitch = (sides[1] - sides[0]) / (len(row) - 1)
-    return float(sides[1] - sides[0] + pitch)
-
-
 def table(rows: Iterable[Row], first: str = 'frame') -> str:
     """Return rows as text, one line each."""
     lines = [f'{first:24}' + ''.join(f'{name:>9}' for name in (*NAMES, 'n', 'cover', 'ms'))]

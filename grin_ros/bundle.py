@@ -26,6 +26,7 @@ import os
 from pathlib import Path
 from typing import Any
 
+from grin_ros.camera import Camera
 from grin_ros.depth_codec import DepthCodec
 from grin_ros.errors import GrinError
 
@@ -66,6 +67,16 @@ class Bundle:
     def file(self, name: str) -> Path:
         """Return the path of one of the bundle's files."""
         return self.folder / name
+
+    def strange_lens(self, camera: Camera) -> str:
+        """Return a sentence when a camera sees much more or less than those of training, or ''."""
+        low, high = self.fov_range_deg
+        hfov = camera.hfov_deg
+        if not (hfov < low - 0.5 or hfov > high + 0.5):
+            return ''
+        return (f'the field of view across is {hfov:.0f} deg, and {self.name} was trained on '
+                f'{low:.0f} to {high:.0f} deg, with few exceptions: look at its depth before '
+                'relying on it')
 
     def calibration(self, steps: int) -> float:
         """Return the factor of b for a number of steps, or for the nearest one measured."""

@@ -119,7 +119,10 @@ class Camera:
         if roi.width and roi.height:
             camera = camera.cropped(roi.x_offset, roi.y_offset, roi.width, roi.height)
         binning_x, binning_y = max(1, msg.binning_x), max(1, msg.binning_y)
-        return camera.scaled(camera.width // binning_x, camera.height // binning_y)
+        width, height = camera.width // binning_x, camera.height // binning_y
+        # Pixels of an odd last row or column are left out, not squeezed in.
+        camera = camera.cropped(0, 0, width * binning_x, height * binning_y)
+        return camera.scaled(width, height)
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> Camera:
@@ -136,6 +139,18 @@ class Camera:
     def is_pinhole(self) -> bool:
         """Tell whether rays are K^-1 [u, v, 1]: no distortion."""
         return not self.distortion and self.model != 'equidistant'
+
+    @property
+    def hfov_deg(self) -> float:
+        """Return the angle [deg] across the middle row, as far as it has rays; NaN without any."""
+        u = np.array([-0.5, *range(self.width), self.width - 0.5])
+        rays = self.rays_at(np.stack([u, np.full_like(u, self.height // 2)], -1))
+        rays = rays[np.isfinite(rays).all(1)]
+        if len(rays) < 2:
+            return float('nan')
+        # Each side's angle from the axis: together they may exceed 180 degrees.
+        left, right = np.degrees(np.arctan2(rays[[0, -1], 0], rays[[0, -1], 2])).tolist()
+        return right - left
 
     def scaled(self, width: int, height: int) -> Camera:
         """Return the camera of the image resized to width x height: u' = (u + 0.5) s - 0.5."""

@@ -20,10 +20,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 import threading
 from typing import Any
 
 from rclpy.lifecycle import LifecycleNode
+from std_msgs.msg import Header
 
 from grin_ros.diagnostics import Statistics
 from grin_ros.inputs import Inputs, InputTopics
@@ -138,6 +140,9 @@ class Channel:
         self._check_due(msg, params)
         frame = read_frame(msg, self.topics.compressed, self.infos, self.topics.name)
         self._note_camera(frame)
+        if params.frame_id:
+            frame = replace(frame, header=Header(stamp=frame.header.stamp,
+                                                 frame_id=params.frame_id))
         return frame, wanted
 
     def publish(self, messages: dict[str, Any]) -> None:
@@ -186,6 +191,14 @@ class Channel:
                 f'cx {k[0, 2]:.1f} cy {k[1, 2]:.1f} px, {camera.model}, from '
                 f'{self.infos.topic}')}
             self._node.get_logger().info(f'camera: {facts["camera"]}')
+            if sentence := self.statistics.model.strange_lens(camera):
+                self._node.get_logger().warning(f'{self.infos.topic}: {sentence}')
+            frame_id = self.params().frame_id or frame.header.frame_id
+            if 'optical' not in frame_id:
+                self._node.get_logger().info(
+                    f'points are in {frame_id or "a frame without a name"}, taken for an optical '
+                    'frame: x right, y down, z forward. If the cloud stands upright in rviz2, '
+                    'set frame_id')
             facts['grid'] = self.params().output if not camera.is_pinhole else 'undistorted'
             if facts['grid'] == 'input':
                 facts['grid'] = 'distorted'

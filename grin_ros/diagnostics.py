@@ -19,7 +19,7 @@
 from __future__ import annotations
 
 from collections import Counter, deque
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 import threading
 import time
@@ -27,11 +27,17 @@ from typing import Any
 
 import numpy as np
 
+from grin_ros.camera import Camera
 from grin_ros.errors import require
 
 FRESH = 5.0  # [s] that a problem shows in the level
 WINDOW = 200  # frames that latencies and rate look back on
 LEVELS = {'ok': b'\x00', 'warn': b'\x01', 'error': b'\x02'}
+
+
+def _nothing(camera: Camera) -> str:
+    """Find nothing wrong."""
+    return ''
 
 
 @dataclass
@@ -40,10 +46,12 @@ class ModelStatus:
     What is known about the model, which all cameras share.
 
     :param facts: backend, bundle, engine, ...; set by whoever knows.
+    :param strange_lens: says what is wrong with a camera's field of view, '' for nothing.
     :param busy: what keeps depth from coming and will be over, such as an engine's build.
     """
 
     facts: dict[str, str] = field(default_factory=dict)
+    strange_lens: Callable[[Camera], str] = _nothing
     busy: str = ''
 
 

@@ -38,4 +38,5 @@ def require(module: str, extra: str) -> ModuleType:
         return importlib.import_module(module)
     except ImportError as error:
         raise GrinError(
-            f'{module} cannot be imported ({error}): pip install "grin_ros[{extra}]"') from error
+            f'{module} cannot be imported ({error}): pip install "grin_ros[{extra}]", '
+            f'or in its source folder pip install ".[{extra}]"') from error

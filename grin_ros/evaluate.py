@@ -25,7 +25,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from grin_ros.breakdown import horizontal_fov_deg, range_bins
+from grin_ros.breakdown import range_bins
 from grin_ros.data.sample import Sample
 from grin_ros.estimator import DepthEstimate
 from grin_ros.metrics import depth_metrics, edges, NAMES, scored_depth, sigma
@@ -102,7 +102,7 @@ def score_frame(sample: Sample, result: DepthEstimate, name: str, protocol: Prot
     kind, truth = str(sample.meta.get('kind', 'all')), true_depth(sample)
     valid = protocol.valid(truth, kind)
     clamp = protocol.limits(kind) if protocol.clamp else None
-    row = {'name': name, 'kind': kind, 'fov_deg': horizontal_fov_deg(sample.camera.rays()),
+    row = {'name': name, 'kind': kind, 'fov_deg': sample.camera.hfov_deg,
            **depth_metrics(result.depth, truth, valid, alignment, clamp)}
     depth = np.full(truth.shape, np.nan)
     doubt = result.spread()[valid]

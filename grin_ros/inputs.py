@@ -26,7 +26,7 @@ from rclpy.node import Node
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 
 from grin_ros.errors import GrinError
-from grin_ros.intake import CameraInfos
+from grin_ros.intake import CameraInfos, rectified_rule
 from grin_ros.outputs import output_topic
 from grin_ros.params import DepthParams
 from grin_ros.qos import MatchedSubscription, node_names
@@ -61,13 +61,8 @@ class InputTopics:
                       'set camera_info_topic, or remap it (-r camera_info:=/camera/camera_info)')
             raise GrinError(f'the camera_info input would be {self.camera_info}, which this node '
                             f'publishes: {remedy}')
-        named = 'rect' in base.rsplit('/', 1)[-1]
-        self.rectified = named if params.rectified == 'auto' else params.rectified == 'true'
-        reason = (f'{base} {"contains" if named else "has no"} "rect" in its last part'
-                  if params.rectified == 'auto' else 'set by the parameter')
+        self.rectified, self.rule = rectified_rule(base, params.rectified)
         self._node = node
-        self.rule = ('rectified: P is used, D is not' if self.rectified
-                     else 'raw: K and D are used') + f' ({reason})'
 
     def publishers(self) -> str:
         """Return who publishes the image, in words."""

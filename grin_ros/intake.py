@@ -34,6 +34,23 @@ REMEMBERED = 64  # camera_info messages, to find the one with the stamp of the i
 PATIENCE = 0.1  # [s] an image waits for its camera_info, which is often sent just after it
 
 
+def rectified_rule(topic: str, setting: str) -> tuple[bool, str]:
+    """
+    Return whether the images of a topic are rectified, and how that is known.
+
+    image_raw and image_rect carry the same camera_info, so it must be told, or be in the name.
+
+    :param topic: full name, without /compressed.
+    :param setting: the parameter rectified.
+    """
+    named = 'rect' in topic.rsplit('/', 1)[-1]
+    rectified = named if setting == 'auto' else setting == 'true'
+    reason = (f'{topic} {"contains" if named else "has no"} "rect" in its last part'
+              if setting == 'auto' else 'set by the parameter')
+    return rectified, ('rectified: P is used, D is not' if rectified
+                       else 'raw: K and D are used') + f' ({reason})'
+
+
 class Rejected(GrinError):
     """A frame that cannot be answered; ``cause`` is its counter in /diagnostics."""
 

@@ -177,8 +177,16 @@ def depth_to_msg(depth: NDArray[np.float32], encoding: str, header: Any) -> Any:
 
 
 def camera_info_to_msg(source: Any | None, camera: Camera, rectified: bool, header: Any) -> Any:
+    """Return the CameraInfo of an output grid; see camera_info_fields."""
+    fields = camera_info_fields(source, camera, rectified)
+    return require('sensor_msgs.msg', 'ros').CameraInfo(header=header, **fields)
+
+
+def camera_info_fields(source: Any | None, camera: Camera, rectified: bool) -> dict[str, Any]:
     """
-    Return the CameraInfo of an output grid: K and P moved with the pixels, P never zero.
+    Return the fields of the CameraInfo of an output grid but its header, binning and roi.
+
+    K and P are moved with the pixels, P is never zero.
 
     :param source: CameraInfo of the input, None without one.
     :param camera: camera of the grid, from ``source`` by its region, binning and scaling.
@@ -197,7 +205,10 @@ def camera_info_to_msg(source: Any | None, camera: Camera, rectified: bool, head
             x, y, width, height = (region.x_offset, region.y_offset, region.width, region.height)
             if not (width and height):
                 x, y, width, height = 0, 0, source.width, source.height
-            sx, sy = camera.width / width, camera.height / height
+            bin_x, bin_y = max(1, source.binning_x), max(1, source.binning_y)
+            # Binning leaves out the pixels of an odd last row or column.
+            sx = camera.width / (width // bin_x * bin_x)
+            sy = camera.height / (height // bin_y * bin_y)
             # Pixel centres are integers: u' = (u - x + 0.5) s - 0.5.
             move = np.array([[sx, 0, (0.5 - x) * sx - 0.5], [0, sy, (0.5 - y) * sy - 0.5],
                              [0, 0, 1]])
@@ -206,6 +217,6 @@ def camera_info_to_msg(source: Any | None, camera: Camera, rectified: bool, head
             rotation = np.asarray(source.r, np.float64).reshape(3, 3)
         if not rectified:
             model, distortion = source.distortion_model or model, list(source.d)
-    return require('sensor_msgs.msg', 'ros').CameraInfo(
-        header=header, height=camera.height, width=camera.width, distortion_model=model,
-        d=distortion, k=k.ravel(), r=rotation.ravel(), p=projection.ravel())
+    return {'height': camera.height, 'width': camera.width, 'distortion_model': model,
+            'd': list(distortion), 'k': k.ravel(), 'r': rotation.ravel(),
+            'p': projection.ravel()}

@@ -78,6 +78,11 @@ class DepthParams:
         choices=('input', 'rectified'))
     output_scale: int = _parameter(
         1, 'depth has the size of the image divided by this', choices=(1, 2, 4))
+    depth_scale: float = _parameter(
+        1.0, 'depth is multiplied by this: true over published distance, as `grin scale-check` '
+        'measures it', low=0.01, high=100.0, dynamic=True)
+    frame_id: str = _parameter(
+        '', 'frame of the outputs, x right, y down, z forward; empty for that of the image')
     num_inference_steps: int = _parameter(
         0, 'denoising steps; 0 for the default of the bundle', low=0, high=16, dynamic=True)
     num_samples: int = _parameter(

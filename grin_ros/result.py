@@ -70,8 +70,11 @@ class Result:
         self.image_camera = (rectified_camera(frame.info, self._source) if self.rectified
                              else self._source)
         self.camera = self.image_camera.scaled(width, height)
-        sigma = estimate.depth * self._seen_spread if params.max_sigma > 0 else None
-        depth = apply_gates(estimate.depth, sigma, params.min_depth, params.max_depth,
+        seen = estimate.depth
+        if params.depth_scale != 1:
+            seen = seen * np.float32(params.depth_scale)
+        sigma = seen * self._seen_spread if params.max_sigma > 0 else None
+        depth = apply_gates(seen, sigma, params.min_depth, params.max_depth,
                             params.max_sigma, params.edge_gate)
         self.depth: Array = self._moved.depth(depth) if self._moved else depth  # (H, W) [m]
 

@@ -29,6 +29,8 @@ from grin_ros.errors import GrinError
 VERBS = {
     'predict': 'metric depth of image files',
     'eval': 'score a bundle against ground truth',
+    'bag': 'depth of a recorded bag, as a bag',
+    'scale-check': 'compare depth with distances that were measured',
     'costmap': 'print a costmap layer for Nav2 that marks and clears with the clouds',
     'ablate': 'measure what steps and draws buy',
     'demo': 'run the node between a camera and a recorder',
@@ -50,7 +52,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     for name, summary in VERBS.items():
         verb = verbs.add_parser(name, help=summary, description=summary)
         if name in arguments:
-            module = importlib.import_module(f'grin_ros.cli.{name}')
+            module = importlib.import_module(f'grin_ros.cli.{name.replace("-", "_")}')
             module.add_arguments(verb)
             verb.set_defaults(run=module.run)
     options = parser.parse_args(arguments)

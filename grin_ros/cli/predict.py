@@ -28,9 +28,13 @@ from numpy.typing import NDArray
 
 from grin_ros import visualise
 from grin_ros.camera import Camera
-from grin_ros.camera_info import read_camera_info
-from grin_ros.cli.options import add_estimator_options, load_estimator, progress, write_json
-from grin_ros.data.frames import read_image
+from grin_ros.cli.camera_options import add_camera_options, read_photo
+from grin_ros.cli.options import (
+    add_estimator_options,
+    load_estimator,
+    progress,
+    write_json,
+)
 from grin_ros.errors import GrinError
 from grin_ros.estimator import DepthEstimate
 
@@ -38,16 +42,7 @@ from grin_ros.estimator import DepthEstimate
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options."""
     parser.add_argument('images', nargs='+', type=Path, metavar='IMAGE')
-    camera = parser.add_mutually_exclusive_group(required=True)
-    camera.add_argument('--intrinsics', type=float, nargs=4, metavar=('FX', 'FY', 'CX', 'CY'),
-                        help='pinhole, in pixels of the image')
-    camera.add_argument('--camera-info', metavar='FILE', type=Path,
-                        help='YAML of camera_calibration or of `ros2 topic echo`')
-    camera.add_argument('--hfov', type=float, metavar='DEG', help='horizontal field of view')
-    camera.add_argument('--no-intrinsics', action='store_true',
-                        help='unknown camera: the scale of the depth means nothing')
-    parser.add_argument('--rectified', action='store_true',
-                        help='with --camera-info: the images are rectified, use P and no D')
+    add_camera_options(parser)
     parser.add_argument('--output', type=Path, required=True, metavar='DIR',
                         help='gets NAME_depth.npy, _depth.png, _sigma.npy and _points.ply')
     add_estimator_options(parser)
@@ -67,9 +62,7 @@ def run(options: argparse.Namespace) -> int:
         raise GrinError(f'{options.output} cannot be made: {error.strerror}') from error
     rows = []
     for path in progress(options.images, 'predict'):
-        image = read_image(path)
-        height, width = image.shape[:2]
-        camera = chosen_camera(options, width, height)
+        image, camera = read_photo(options, path, estimator)
         result = estimator.estimate(image, camera, options.steps, options.samples)
         write_files(options.output / path.stem, image, camera, result)
         rows.append(summary(path, result))
@@ -81,18 +74,6 @@ def run(options: argparse.Namespace) -> int:
     write_json(options.json, {'bundle': estimator.bundle.name,
                               'backend': estimator.backend.reason, 'images': rows})
     return 0
-
-
-def chosen_camera(options: argparse.Namespace, width: int, height: int) -> Camera | None:
-    """Build the camera that the command line describes; None when it is unknown."""
-    if options.no_intrinsics:
-        return None
-    if options.camera_info:
-        return read_camera_info(options.camera_info, options.rectified)
-    if options.hfov is not None:
-        return Camera.from_hfov(options.hfov, width, height)
-    fx, fy, cx, cy = options.intrinsics
-    return Camera.pinhole(fx, fy, cx, cy, width, height)
 
 
 def write_files(base: Path, image: NDArray[np.uint8], camera: Camera | None,

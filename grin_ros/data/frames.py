@@ -66,10 +66,13 @@ def need_frames(items: Sequence[Item], folder: Path, layout: str) -> Sequence[It
     return items
 
 
-def read_image(path: Path) -> NDArray[np.uint8]:
-    """Read an image file as (H, W, 3) uint8 RGB."""
-    # EXIF is not followed: intrinsics know nothing of it.
-    flags = cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION
+def read_image(path: Path, upright: bool = False) -> NDArray[np.uint8]:
+    """
+    Read an image file as (H, W, 3) uint8 RGB.
+
+    :param upright: turn it as its EXIF says; intrinsics of the sensor know nothing of that.
+    """
+    flags = cv2.IMREAD_COLOR | (0 if upright else cv2.IMREAD_IGNORE_ORIENTATION)
     return np.asarray(cv2.cvtColor(_decode(path, flags), cv2.COLOR_BGR2RGB), np.uint8)
 
 

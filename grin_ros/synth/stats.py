@@ -22,7 +22,6 @@ from pathlib import Path
 
 import numpy as np
 
-from grin_ros.data.sample import Sample
 from grin_ros.data.shards import ShardDataset
 
 PERCENTILES = (5, 50, 95)
@@ -40,7 +39,7 @@ def world_stats(directory: Path, count: int = 500) -> str:
         known = sample.range_m[np.isfinite(sample.range_m)]
         if len(known):
             row = [rng.choice(known, PIXELS), np.array([np.median(known)]),
-                   np.array([horizontal_fov_deg(sample)]),
+                   np.array([sample.camera.hfov_deg]),
                    np.array([sample.meta.get('pitch_deg', np.nan)]),
                    np.array([sample.meta.get('height_m', np.nan)])]
             for kind in (str(sample.meta.get('kind', 'all')), 'together'):
@@ -55,11 +54,3 @@ def world_stats(directory: Path, count: int = 500) -> str:
                          if len(values) else 'unknown')
         lines.append(f'{kind:10}{len(seen[kind]):8}' + ''.join(f'{cell:>22}' for cell in cells))
     return '\n'.join(lines)
-
-
-def horizontal_fov_deg(sample: Sample) -> float:
-    """Return the angle between the outermost rays of the middle row that exist [deg]."""
-    row = sample.camera.rays()[sample.camera.height // 2]
-    row = row[np.isfinite(row).all(-1)]
-    angles = np.arctan2(row[:, 0], row[:, 2])
-    return float(np.degrees(angles.max() - angles.min()))

@@ -94,6 +94,12 @@ def test_parameters_apply_at_once(node: 'robots.NodeProcess', robot: 'robots.Rob
     assert robot.set_parameter('max_sigma', 1e-6).successful
     assert not np.isfinite(depth_of(robot)).any()
     assert robot.set_parameter('max_sigma', 0.0).successful
+    assert robot.set_parameter('depth_scale', 2.0).successful
+    doubled = depth_of(robot)
+    both = np.isfinite(depth) & np.isfinite(doubled)
+    assert both.mean() > 0.3
+    np.testing.assert_allclose(doubled[both], 2 * depth[both], rtol=1e-5)
+    assert robot.set_parameter('depth_scale', 1.0).successful
     assert robot.set_parameter('points_stride', 5).successful
     stamp = robot.ask(robots.picture(), robots.pinhole_info())
     assert robot.answers['points'][stamp].width == 128

@@ -25,7 +25,8 @@ import pytest
 
 robots = pytest.importorskip('robot', reason='ROS 2 is not installed')
 CompressedImage = pytest.importorskip('sensor_msgs.msg').CompressedImage
-ReliabilityPolicy = pytest.importorskip('rclpy.qos').ReliabilityPolicy
+CameraInfo = pytest.importorskip('sensor_msgs.msg').CameraInfo
+qos = pytest.importorskip('rclpy.qos')
 
 COMPRESSED = f'{robots.IMAGE}/compressed'
 
@@ -74,9 +75,36 @@ def test_quality_of_service_can_be_overridden(node: 'robots.NodeProcess', make_r
         return {info.qos_profile.reliability
                 for info in robot.node.get_publishers_info_by_topic(f'/topics/{name}')}
     robot.wait(lambda: reliability('points') and reliability('depth'), 'the node advertises')
-    assert reliability('points') == {ReliabilityPolicy.RELIABLE}
-    assert reliability('depth') == {ReliabilityPolicy.BEST_EFFORT}
+    assert reliability('points') == {qos.ReliabilityPolicy.RELIABLE}
+    assert reliability('depth') == {qos.ReliabilityPolicy.BEST_EFFORT}
 
 
 def test_it_ends_with_zero(node: 'robots.NodeProcess') -> None:
     assert node.stop() == 0 and 'Traceback' not in node.log
+
+
+def test_a_latched_camera_info_is_heard_and_wanted_alone(
+        start_node: Callable, tiny_bundle: Path, make_robot: Callable) -> None:
+    """It was sent once, before anybody listened; who waits for camera_info first gets it."""
+    topics = {'image': '/latched/image', 'info': '/latched/info'}
+    start_node('latched', bundle=tiny_bundle, max_age=30, frame_id='eye_optical', **topics)
+    robot = make_robot('latched', outputs=('camera_info',), image=topics['image'], info='/other')
+    latched = robot.node.create_publisher(CameraInfo, topics['info'], qos.QoSProfile(
+        depth=1, durability=qos.DurabilityPolicy.TRANSIENT_LOCAL))
+    latched.publish(robots.pinhole_info(f_px=432.1))
+    stamp = robot.ask(np.full((480, 640, 3), 128, np.uint8), None)
+    answer = robot.answers['camera_info'][stamp]
+    assert answer.k[0] == 432.1 and answer.header.frame_id == 'eye_optical'
+
+
+def test_durability_can_be_overridden(start_node: Callable, tiny_bundle: Path,
+                                      make_robot: Callable) -> None:
+    topics = {'image': '/durable/image', 'info': '/durable/info'}
+    start_node('durable', bundle=tiny_bundle, **topics, **{
+        f'qos_overrides.{topics["info"]}.subscription.durability': 'transient_local'})
+    robot = make_robot('durable', outputs=('depth',), **topics)
+
+    def durability() -> set:
+        return {each.qos_profile.durability
+                for each in robot.node.get_subscriptions_info_by_topic(topics['info'])}
+    assert robot.wait(durability, 'the node listens') == {qos.DurabilityPolicy.TRANSIENT_LOCAL}

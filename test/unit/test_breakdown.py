@@ -24,13 +24,11 @@ import pytest
 from grin_ros.breakdown import (
     by_fov,
     by_range,
-    horizontal_fov_deg,
     range_bins,
     RANGE_NAMES,
     small_table,
     table,
 )
-from grin_ros.camera import Camera
 from grin_ros.metrics import depth_metrics
 
 
@@ -48,18 +46,6 @@ def test_pixels_fall_into_the_range_of_their_truth() -> None:
     rows = {row['name']: row for row in by_range([{'by_range': bins}, {'by_range': other}])}
     assert rows['2-4 m']['abs_rel'] == pytest.approx(0.2) and rows['2-4 m']['frames'] == 2
     assert rows['32+ m']['frames'] == 1
-
-
-@pytest.mark.parametrize('fov', [20, 75, 120])
-def test_the_field_of_view_of_a_pinhole(fov: float) -> None:
-    camera = Camera.from_hfov(fov, 640, 480)
-    assert horizontal_fov_deg(camera.rays()) == pytest.approx(fov, abs=0.2)
-
-
-def test_the_field_of_view_of_a_fisheye_may_exceed_180() -> None:
-    k = np.array([[120.0, 0, 319.5], [0, 120, 239.5], [0, 0, 1]])
-    fisheye = Camera(k, 640, 480, (0, 0, 0, 0), 'equidistant')
-    assert horizontal_fov_deg(fisheye.rays()) == pytest.approx(np.degrees(640 / 120), abs=0.5)
 
 
 def test_frames_fall_into_their_field_of_view() -> None:

@@ -172,3 +172,28 @@ def test_region_of_interest_and_binning_are_of_the_full_sensor() -> None:
 def test_wrong_camera_info_is_refused(change: dict, remedy: str) -> None:
     with pytest.raises(GrinError, match=remedy):
         Camera.from_camera_info(camera_info(**change), rectified=False)
+
+
+@pytest.mark.parametrize('fov', [20, 75, 120])
+def test_the_field_of_view_of_a_pinhole(fov: float) -> None:
+    camera = Camera.from_hfov(fov, 640, 480)
+    assert camera.hfov_deg == pytest.approx(fov, abs=0.2)
+
+
+def test_the_field_of_view_of_a_fisheye_may_exceed_180() -> None:
+    k = np.array([[120.0, 0, 319.5], [0, 120, 239.5], [0, 0, 1]])
+    fisheye = Camera(k, 640, 480, (0, 0, 0, 0), 'equidistant')
+    assert fisheye.hfov_deg == pytest.approx(np.degrees(640 / 120), abs=0.5)
+
+
+def test_binning_leaves_odd_rows_and_columns_out() -> None:
+    """Two pixels become one: their centre, and half of the focal length, whatever the size."""
+    for width in (640, 641):
+        msg = SimpleNamespace(
+            width=width, height=481, distortion_model='plumb_bob', d=[], k=[500.0, 0, 320, 0, 500,
+            240, 0, 0, 1], p=[0.0] * 12, binning_x=2, binning_y=2,
+            roi=SimpleNamespace(x_offset=0, y_offset=0, width=0, height=0))
+        camera = Camera.from_camera_info(msg, rectified=False)
+        assert (camera.width, camera.height) == (320, 240)
+        assert camera.intrinsics[0].tolist() == pytest.approx([250, 0, 159.75])
+        assert camera.intrinsics[1].tolist() == pytest.approx([0, 250, 119.75])

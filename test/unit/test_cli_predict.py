@@ -101,3 +101,27 @@ def test_predicting_never_imports_torch(tiny_bundle: Path, photo: Path, tmp_path
          str(tmp_path), '--bundle', str(tiny_bundle), '--threads', '1'],
         cwd=ROOT, capture_output=True, text=True)
     assert run.returncode == 0, run.stderr
+
+
+def test_a_photo_is_turned_as_its_exif_says_unless_intrinsics_are_those_of_the_sensor(
+        tiny_bundle: Path, tmp_path: Path) -> None:
+    """Orientation 6: the camera was held upright, the sensor's rows are columns."""
+    jpeg = cv2.imencode('.jpg', np.full((48, 64, 3), 128, np.uint8))[1].tobytes()
+    tiff = (b'MM\0*\0\0\0\x08' + b'\0\x01' + b'\x01\x12\0\x03\0\0\0\x01\0\x06\0\0'
+            + b'\0\0\0\0')
+    exif = b'Exif\0\0' + tiff
+    path = tmp_path / 'phone.jpg'
+    path.write_bytes(jpeg[:2] + b'\xff\xe1' + (len(exif) + 2).to_bytes(2, 'big') + exif + jpeg[2:])
+    for camera, shape in ((('--hfov', '60'), (64, 48)), (('--no-intrinsics',), (64, 48)),
+                          (('--intrinsics', '70', '70', '31.5', '23.5'), (48, 64))):
+        assert predict(tiny_bundle, path, *camera, '--output', tmp_path / 'out') == 0
+        assert np.load(tmp_path / 'out' / 'phone_depth.npy').shape == shape
+
+
+def test_a_lens_unlike_those_of_training_is_named(
+        tiny_bundle: Path, photo: Path, tmp_path: Path,
+        capsys: pytest.CaptureFixture[str]) -> None:
+    assert predict(tiny_bundle, photo, '--hfov', '150', '--output', tmp_path) == 0
+    assert 'field of view across is 150 deg' in capsys.readouterr().err
+    assert predict(tiny_bundle, photo, '--hfov', '90', '--output', tmp_path) == 0
+    assert 'field of view' not in capsys.readouterr().err

@@ -21,7 +21,7 @@ import numpy as np
 from grin_ros.camera import Camera
 from grin_ros.data.sample import Sample
 from grin_ros.data.shards import ShardWriter
-from grin_ros.synth.stats import horizontal_fov_deg, world_stats
+from grin_ros.synth.stats import world_stats
 
 
 def frame(range_m, hfov_deg, **meta):
@@ -44,10 +44,3 @@ def test_percentiles_by_kind(tmp_path):
     assert room[9:] == ['-10.00'] * 3 + ['1.50'] * 3
     assert street[9:] == ['unknown', 'unknown']
     assert float(together[2]) > 19  # the 95th percentile sees the street
-
-
-def test_horizontal_fov():
-    """The angle is that between the centres of the outermost pixels."""
-    sample = frame(1.0, 60)
-    expected = 2 * np.degrees(np.arctan(np.tan(np.radians(30)) * 31 / 32))
-    np.testing.assert_allclose(horizontal_fov_deg(sample), expected, rtol=1e-3)

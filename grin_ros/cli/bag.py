@@ -1,0 +1,208 @@
+# Copyright 2026 The grin_ros Authors
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+#
+# SPDX-License-Identifier: Apache-2.0
+
+
+"""The verb ``bag``: a recorded camera in, a bag of its depth and camera_info out, without ROS."""
+
+from __future__ import annotations
+
+import argparse
+from collections import Counter
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from grin_ros.cli.options import (
+    add_estimator_options,
+    complain,
+    load_estimator,
+    progress,
+    write_json,
+)
+from grin_ros.errors import GrinError, require
+from grin_ros.intake import CameraInfos, Frame, read_frame, rectified_rule, Rejected
+from grin_ros.messages import camera_info_fields
+from grin_ros.param_values import params_from
+from grin_ros.params import DepthParams
+from grin_ros.result import Result, Results
+
+IMAGE, COMPRESSED, INFO = (f'sensor_msgs/msg/{name}' for name in (
+    'Image', 'CompressedImage', 'CameraInfo'))
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the options."""
+    parser.add_argument('input', type=Path, metavar='BAG', help='of ROS 2 (a folder) or ROS 1')
+    parser.add_argument('output', type=Path, metavar='OUT', help='a new bag of ROS 2')
+    parser.add_argument('--image-topic', required=True, metavar='TOPIC',
+                        help='Image or CompressedImage')
+    parser.add_argument('--camera-info-topic', required=True, metavar='TOPIC')
+    parser.add_argument('--namespace', default='/grin', metavar='NAME',
+                        help='the topics are NAME/depth and NAME/camera_info (default: /grin)')
+    parser.add_argument('--params-file', type=Path, metavar='YAML',
+                        help='parameters of the node, as in config/depth.param.yaml; depth is '
+                        '32FC1 whatever depth_encoding says')
+    add_estimator_options(parser)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Answer every image; outputs carry its header and its time in the bag."""
+    rosbag2, typesys = require('rosbags.rosbag2', 'bag'), require('rosbags.typesys', 'bag')
+    highlevel = require('rosbags.highlevel', 'bag')
+    if not options.input.exists():
+        raise GrinError(f'there is no bag {options.input}')
+    if options.output.exists():
+        raise GrinError(f'{options.output} is there already: give the name of a new bag')
+    params, store = read_params(options.params_file), typesys.get_typestore(
+        typesys.Stores.ROS2_JAZZY)
+    estimator, results, dropped = load_estimator(options), Results(), Counter[str]()
+    steps = options.steps or params.num_inference_steps or None
+    samples = max(options.samples, params.num_samples)
+    answered = 0
+    try:
+        with highlevel.AnyReader([options.input], default_typestore=store) as reader:
+            source = Recorded(reader, options.image_topic, options.camera_info_topic, params)
+            with rosbag2.Writer(options.output, version=9) as writer:
+                outs = [writer.add_connection(f'{options.namespace}/{name}', kind, typestore=store)
+                        for name, kind in (('depth', IMAGE), ('camera_info', INFO))]
+                for moment, msg in progress(source, 'bag'):
+                    try:
+                        frame = source.frame(msg)
+                    except Rejected as error:
+                        if not dropped[error.cause]:
+                            complain(str(error))
+                        dropped[error.cause] += 1
+                        continue
+                    estimate = estimator.estimate(frame.image, frame.camera, steps, samples,
+                                                  output_scale=params.output_scale)
+                    result = results.make(frame, estimate, params)
+                    header = header_of(store, msg, params.frame_id)
+                    for out, made in zip(outs, (depth_of(store, result.depth, header), info_of(
+                            store, source.description(frame, result), header)), strict=True):
+                        writer.write(out, moment, bytes(store.serialize_cdr(made, out.msgtype)))
+                    answered += 1
+    except (highlevel.AnyReaderError, rosbag2.ReaderError, rosbag2.WriterError) as error:
+        raise GrinError(f'{options.input} or {options.output}: {error}') from error
+    lost = ''.join(f', {count} dropped: {cause}' for cause, count in sorted(dropped.items()))
+    print(f'{answered} images answered{lost}; {source.rule}\n'
+          f'{estimator.backend.reason}; {options.output} has {options.namespace}/depth and '
+          f'{options.namespace}/camera_info')
+    write_json(options.json, {'answered': answered, 'dropped': dict(dropped),
+                              'bundle': estimator.bundle.name,
+                              'backend': estimator.backend.reason})
+    return 0 if answered else 1
+
+
+class Recorded:
+    """
+    The images of a bag in turn, and the camera of each: that with its stamp, or the one before.
+
+    :param reader: an open rosbags.highlevel.AnyReader.
+    :raises GrinError: when the bag lacks a topic; names those that it has.
+    """
+
+    def __init__(self, reader: Any, image_topic: str, info_topic: str, params: DepthParams
+                 ) -> None:
+        """Read every camera_info."""
+        self._reader = reader
+        self._images = self._connections(image_topic, (IMAGE, COMPRESSED))
+        self._compressed = self._images[0].msgtype == COMPRESSED
+        base = image_topic.removesuffix('/compressed')
+        self.rectified, self.rule = rectified_rule(base, params.rectified)
+        self._topic = image_topic
+        self._infos = CameraInfos(info_topic, self.rectified, params.require_camera_info)
+        self._by_stamp: dict[tuple[int, int], Any] = {}
+        for connection, _, data in reader.messages(self._connections(info_topic, (INFO,))):
+            msg = self._reader.deserialize(data, connection.msgtype)
+            # ROS 1 writes K, D, R and P.
+            info = SimpleNamespace(**{name.lower(): getattr(msg, name)
+                                      for name in msg.__dataclass_fields__})
+            if not self._by_stamp:
+                self._infos.put(info)
+            self._by_stamp[msg.header.stamp.sec, msg.header.stamp.nanosec] = info
+
+    def _connections(self, topic: str, kinds: tuple[str, ...]) -> list[Any]:
+        """Return the connections of a topic."""
+        found = [each for each in self._reader.connections
+                 if each.topic == topic and each.msgtype in kinds]
+        if not found:
+            there = sorted({each.topic for each in self._reader.connections
+                            if each.msgtype in (*kinds, IMAGE, COMPRESSED)})
+            raise GrinError(f'the bag has no {" or ".join(kinds)} on {topic}: choose one of '
+                            f'{", ".join(there) or "its topics, but it has no images"}')
+        return found
+
+    def __len__(self) -> int:
+        """Return the number of images."""
+        return sum(each.msgcount for each in self._images)
+
+    def __iter__(self) -> Any:
+        """Read (time in the bag [ns], message) of each image."""
+        for connection, moment, data in self._reader.messages(self._images):
+            yield moment, self._reader.deserialize(data, connection.msgtype)
+
+    def frame(self, msg: Any) -> Frame:
+        """
+        Decode an image and find its camera.
+
+        :raises Rejected: as read_frame.
+        """
+        stamp = msg.header.stamp.sec, msg.header.stamp.nanosec
+        if (info := self._by_stamp.get(stamp)) is not None:
+            self._infos.put(info)
+        return read_frame(msg, self._compressed, self._infos, self._topic)
+
+    def description(self, frame: Frame, result: Result) -> dict[str, Any]:
+        """Return the fields of the camera_info of depth."""
+        # On a grid of our own P and R are ours, too.
+        info = None if result.rectified and not self.rectified else frame.info
+        return camera_info_fields(info, result.camera, self.rectified or result.rectified)
+
+
+def read_params(path: Path | None) -> DepthParams:
+    """Read a parameter file of the node; None for the defaults."""
+    if path is None:
+        return DepthParams()
+    try:
+        values = next(iter(require('yaml', 'cpu').safe_load(path.read_text()).values()))
+        return params_from(values['ros__parameters'])
+    except (OSError, AttributeError, KeyError, StopIteration, TypeError, ValueError) as error:
+        raise GrinError(f'--params-file {path} is no parameter file: {error}') from error
+
+
+def header_of(store: Any, msg: Any, frame_id: str) -> Any:
+    """Return the header of an output: the stamp of the image, and its frame unless set."""
+    kinds, stamp = store.types, msg.header.stamp
+    return kinds['std_msgs/msg/Header'](
+        kinds['builtin_interfaces/msg/Time'](stamp.sec, stamp.nanosec),
+        frame_id or msg.header.frame_id)
+
+
+def depth_of(store: Any, depth: NDArray[np.float32], header: Any) -> Any:
+    """Return depth as an Image of 32FC1."""
+    height, width = depth.shape
+    return store.types[IMAGE](header, height, width, '32FC1', 0, 4 * width,
+                              np.ascontiguousarray(depth).view(np.uint8).ravel())
+
+
+def info_of(store: Any, fields: dict[str, Any], header: Any) -> Any:
+    """Return the CameraInfo of depth."""
+    region = store.types['sensor_msgs/msg/RegionOfInterest'](0, 0, 0, 0, False)
+    fields = fields | {'d': np.array(fields['d'], np.float64)}
+    return store.types[INFO](header=header, binning_x=0, binning_y=0, roi=region, **fields)

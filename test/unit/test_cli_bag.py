@@ -1,0 +1,149 @@
+# Copyright 2026 The grin_ros Authors
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+#
+# SPDX-License-Identifier: Apache-2.0
+
+
+"""The verb bag: every image of a recorded camera gets its depth, and nothing of ROS is needed."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+
+from grin_ros.camera import Camera
+from grin_ros.cli import main
+from grin_ros.estimator import DepthEstimator
+
+pytest.importorskip('onnxruntime', reason='no ONNX Runtime: pip install "grin_ros[cpu]"')
+rosbag1 = pytest.importorskip('rosbags.rosbag1', reason='no rosbags: pip install "grin_ros[bag]"')
+rosbag2 = pytest.importorskip('rosbags.rosbag2')
+typesys = pytest.importorskip('rosbags.typesys')
+
+WIDTH, HEIGHT = 96, 64
+K = [70.0, 0, 47.5, 0, 70.0, 31.5, 0, 0, 1]
+TOPICS = ('--image-topic', '/eye/image_raw', '--camera-info-topic', '/eye/camera_info')
+PICTURES = [np.random.default_rng(seed).integers(0, 255, (HEIGHT, WIDTH, 3)).astype(np.uint8)
+            for seed in range(3)]
+
+
+def header(store: Any, seconds: int, is_1: bool = False) -> Any:
+    stamp = store.types['builtin_interfaces/msg/Time'](seconds, 5)
+    return store.types['std_msgs/msg/Header'](*([7] if is_1 else []), stamp, 'eye_optical')
+
+
+def image(store: Any, rgb: np.ndarray, head: Any) -> Any:
+    return store.types['sensor_msgs/msg/Image'](
+        head, HEIGHT, WIDTH, 'rgb8', 0, 3 * WIDTH, rgb.ravel())
+
+
+def info(store: Any, head: Any, is_1: bool = False, width: int = WIDTH) -> Any:
+    numbers = {'d': np.zeros(5), 'k': np.array(K), 'r': np.eye(3).ravel(), 'p': np.zeros(12)}
+    region = store.types['sensor_msgs/msg/RegionOfInterest'](0, 0, 0, 0, False)
+    return store.types['sensor_msgs/msg/CameraInfo'](
+        header=head, height=HEIGHT, width=width, distortion_model='plumb_bob', binning_x=0,
+        binning_y=0, roi=region,
+        **{name.upper() if is_1 else name: value for name, value in numbers.items()})
+
+
+def record(path: Path, is_1: bool = False, compressed: bool = False, width: int = WIDTH) -> Path:
+    """Write a camera's bag; the camera_info of an image comes after it."""
+    store = typesys.get_typestore(
+        typesys.Stores.ROS1_NOETIC if is_1 else typesys.Stores.ROS2_HUMBLE)
+    kind = 'sensor_msgs/msg/CompressedImage' if compressed else 'sensor_msgs/msg/Image'
+    topic = '/eye/image_raw/compressed' if compressed else '/eye/image_raw'
+    with rosbag1.Writer(path) if is_1 else rosbag2.Writer(path, version=9) as bag:
+        images = bag.add_connection(topic, kind, typestore=store)
+        infos = bag.add_connection('/eye/camera_info', 'sensor_msgs/msg/CameraInfo',
+                                   typestore=store)
+        serialise = store.serialize_ros1 if is_1 else store.serialize_cdr
+        for seconds, rgb in enumerate(PICTURES, 1):
+            head = header(store, seconds, is_1)
+            msg = image(store, rgb, head)
+            if compressed:
+                png = cv2.imencode('.png', rgb[..., ::-1])[1].ravel()
+                msg = store.types[kind](head, 'png', png)
+            bag.write(images, seconds * 10**9, bytes(serialise(msg, kind)))
+            bag.write(infos, seconds * 10**9 + 1, bytes(serialise(
+                info(store, head, is_1, width), 'sensor_msgs/msg/CameraInfo')))
+    return path
+
+
+def outputs(path: Path) -> dict[str, list[tuple[int, Any]]]:
+    """Read a bag: topic -> (time, message)."""
+    store, found = typesys.get_typestore(typesys.Stores.ROS2_JAZZY), {}
+    with rosbag2.Reader(path) as bag:
+        for connection, moment, data in bag.messages():
+            found.setdefault(connection.topic, []).append(
+                (moment, store.deserialize_cdr(data, connection.msgtype)))
+    return found
+
+
+@pytest.mark.parametrize('form', [{}, {'compressed': True}, {'is_1': True}],
+                         ids=['raw', 'compressed', 'ros1'])
+def test_every_image_gets_the_depth_that_the_estimator_gives_it(
+        tiny_bundle: Path, tmp_path: Path, form: dict) -> None:
+    source = record(tmp_path / ('run.bag' if form.get('is_1') else 'run'), **form)
+    topics = list(TOPICS)
+    if form.get('compressed'):
+        topics[1] += '/compressed'
+    (tmp_path / 'params.yaml').write_text(
+        '/**:\n  ros__parameters: {edge_gate: false, frame_id: base, max_depth: 5.0}\n')
+    assert main(['bag', str(source), str(tmp_path / 'out'), *topics, '--bundle', str(tiny_bundle),
+                 '--threads', '1', '--params-file', str(tmp_path / 'params.yaml'),
+                 '--json', str(tmp_path / 'figures.json')]) == 0
+    assert json.loads((tmp_path / 'figures.json').read_text())['answered'] == 3
+    found = outputs(tmp_path / 'out')
+    estimator = DepthEstimator.load(tiny_bundle, 'onnxruntime', cpu_threads=1)
+    camera = Camera(np.array(K).reshape(3, 3), WIDTH, HEIGHT)
+    assert sorted(found) == ['/grin/camera_info', '/grin/depth']
+    for seconds, (rgb, (moment, depth), (_, description)) in enumerate(
+            zip(PICTURES, found['/grin/depth'], found['/grin/camera_info'], strict=True), 1):
+        assert moment == seconds * 10**9 and depth.header == description.header
+        assert (depth.header.stamp.sec, depth.header.stamp.nanosec) == (seconds, 5)
+        assert (depth.header.frame_id, depth.encoding) == ('base', '32FC1')
+        expected = estimator.estimate(rgb, camera).depth
+        expected = np.where(expected > 5, np.inf, np.where(expected < 0.1, -np.inf, expected))
+        np.testing.assert_array_equal(depth.data.view(np.float32).reshape(HEIGHT, WIDTH), expected)
+        assert description.k.tolist() == K and description.p[0] == 70
+
+
+def test_images_without_a_fitting_camera_info_are_counted(
+        tiny_bundle: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    source = record(tmp_path / 'run', width=640)
+    assert main(['bag', str(source), str(tmp_path / 'out'), *TOPICS,
+                 '--bundle', str(tiny_bundle)]) == 1
+    said = capsys.readouterr()
+    assert '0 images answered, 3 dropped: camera_info_size' in said.out
+    assert said.err.count('describes 640x64') == 1
+
+
+@pytest.mark.parametrize('arguments, words', [
+    (['missing', 'out', *TOPICS], 'there is no bag missing'),
+    (['run', 'run', *TOPICS], 'is there already'),
+    (['run', 'out', '--image-topic', '/eye/image', *TOPICS[2:]], 'choose one of /eye/image_raw'),
+    (['run', 'out', *TOPICS, '--params-file', 'run/metadata.yaml'], 'is no parameter file'),
+])
+def test_problems_of_the_user_end_with_one_sentence(
+        tiny_bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: list,
+        words: str, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.chdir(tmp_path)
+    record(tmp_path / 'run')
+    assert main(['bag', *arguments, '--bundle', str(tiny_bundle)]) == 2
+    assert words in capsys.readouterr().err
