@@ -29,6 +29,7 @@ from grin_ros.errors import GrinError
 VERBS = {
     'predict': 'metric depth of image files',
     'eval': 'score a bundle against ground truth',
+    'video': 'a film beside its depth',
     'bag': 'depth of a recorded bag, as a bag',
     'scale-check': 'compare depth with distances that were measured',
     'costmap': 'print a costmap layer for Nav2 that marks and clears with the clouds',

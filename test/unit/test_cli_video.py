@@ -1,0 +1,72 @@
+# Copyright 2026 The grin_ros Authors
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+#
+# SPDX-License-Identifier: Apache-2.0
+
+
+"""The verb video: as many pictures as there were, and each beside its own depth."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from grin_ros.cli import main
+
+pytest.importorskip('onnxruntime', reason='no ONNX Runtime: pip install "grin_ros[cpu]"')
+
+
+@pytest.fixture
+def film(tmp_path: Path) -> Path:
+    """Film a wall that gets brighter, 6 pictures of 96x64."""
+    path = tmp_path / 'film.mp4'
+    writer = cv2.VideoWriter(str(path), cv2.VideoWriter_fourcc(*'mp4v'), 10, (96, 64))
+    if not writer.isOpened():
+        pytest.skip('this OpenCV writes no mp4')
+    for level in range(6):
+        writer.write(np.full((64, 96, 3), 40 * level, np.uint8))
+    writer.release()
+    return path
+
+
+@pytest.mark.parametrize('every, count', [(1, 6), (4, 2)])
+def test_the_film_has_its_pictures_and_depth(tiny_bundle: Path, film: Path, tmp_path: Path,
+                                             every: int, count: int) -> None:
+    out, figures = tmp_path / 'out.mp4', tmp_path / 'figures.json'
+    assert main(['video', str(film), str(out), '--hfov', '70', '--every', str(every),
+                 '--bundle', str(tiny_bundle), '--threads', '1', '--json', str(figures)]) == 0
+    assert json.loads(figures.read_text())['pictures'] == count
+    capture, seen = cv2.VideoCapture(str(out)), []
+    while (read := capture.read())[0]:
+        seen.append(read[1])
+    assert len(seen) == count and seen[0].shape == (64, 96 * 2 + 64, 3)
+    levels = [int(picture[:, :80].mean()) for picture in seen]
+    assert np.abs(np.array(levels) - 40 * every * np.arange(count)).max() < 12
+    assert seen[0][:, 104:184].std() > 0  # coloured depth, not a picture of one grey
+
+
+def test_problems_of_the_user_end_with_one_sentence(
+        tiny_bundle: Path, film: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    notes = tmp_path / 'notes.txt'
+    notes.write_text('no film')
+    out = str(tmp_path / 'out.mp4')
+    for arguments, words in (([str(notes), out], 'no video that'),
+                             ([str(film), str(tmp_path / 'no' / 'out.mp4')], 'cannot be written'),
+                             ([str(film), out, '--near', '9', '--far', '3'], '--near must be')):
+        assert main(['video', *arguments, '--hfov', '70', '--bundle', str(tiny_bundle)]) == 2
+        assert words in capsys.readouterr().err
