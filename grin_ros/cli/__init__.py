@@ -36,6 +36,7 @@ VERBS = {
     'ablate': 'measure what steps and draws buy',
     'demo': 'run the node between a camera and a recorder',
     'scenes': 'render training worlds with true depth',
+    'shards': 'turn a dataset on disk into shards to train on',
     'train': 'train GRIN on shards',
     'export': 'turn a checkpoint into a bundle',
     'engine': 'build and list TensorRT engines',

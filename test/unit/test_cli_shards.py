@@ -1,0 +1,80 @@
+# Copyright 2026 The grin_ros Authors
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+#
+# SPDX-License-Identifier: Apache-2.0
+
+
+"""The verb shards: frames on disk become what training reads, with every label they had."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from grin_ros.camera import Camera
+from grin_ros.cli import main
+from grin_ros.cli.shards import shrunk
+from grin_ros.data.sample import Sample
+from grin_ros.data.shards import ShardDataset
+
+
+@pytest.fixture
+def frames(tmp_path: Path) -> Path:
+    """Write two npz frames with one label in a hundred."""
+    folder, rng = tmp_path / 'frames', np.random.default_rng(0)
+    folder.mkdir()
+    for name in ('a', 'b'):
+        depth = np.where(rng.random((48, 64)) < 0.01, rng.uniform(1, 5, (48, 64)), np.nan)
+        smooth = cv2.resize(rng.integers(0, 255, (6, 8, 3)).astype(np.uint8), (64, 48))
+        np.savez(folder / f'{name}.npz', rgb=smooth, depth=depth.astype(np.float32),
+                 K=np.array([[50.0, 0, 31.5], [0, 50, 23.5], [0, 0, 1]]))
+    return folder
+
+
+def test_shards_have_the_frames_and_their_labels(frames: Path, tmp_path: Path) -> None:
+    out = tmp_path / 'out'
+    assert main(['shards', '--data', str(frames), '--dataset', 'npz', '--out', str(out)]) == 0
+    shards = ShardDataset(out)
+    assert len(shards) == 2
+    for name, sample in zip('ab', (shards[0], shards[1]), strict=True):
+        given = np.load(frames / f'{name}.npz')
+        range_m = given['depth'] / sample.camera.rays()[..., 2]
+        np.testing.assert_allclose(sample.range_m, range_m, rtol=2e-4)
+        assert np.abs(sample.image.astype(int) - given['rgb']).mean() < 4
+
+
+def test_labels_survive_shrinking() -> None:
+    """A label falls on the pixel that sees its ray; of two, the nearer one stays."""
+    camera = Camera.from_hfov(70, 64, 48)
+    range_m = np.full((48, 64), np.nan, np.float32)
+    range_m[10, 20], range_m[11, 21], range_m[40, 5], range_m[2, 2] = 3.0, 2.0, 7.0, np.inf
+    small = shrunk(Sample(np.zeros((48, 64, 3), np.uint8), range_m, camera), 32)
+    assert small.image.shape == (24, 32, 3) and small.camera.width == 32
+    assert {(int(v), int(u)): float(small.range_m[v, u])
+            for v, u in zip(*np.nonzero(~np.isnan(small.range_m)), strict=True)} == {
+                (5, 10): 2.0, (20, 2): 7.0, (1, 1): float('inf')}
+    turned = small.camera.rays()[20, 2] @ camera.rays()[40, 5]
+    assert np.degrees(np.arccos(min(1.0, float(turned)))) < 1.5
+
+
+def test_two_sets_do_not_mix(frames: Path, tmp_path: Path,
+                             capsys: pytest.CaptureFixture[str]) -> None:
+    out = tmp_path / 'out'
+    out.mkdir()
+    (out / 'npz-000000.tar').write_bytes(b'')
+    assert main(['shards', '--data', str(frames), '--dataset', 'npz', '--out', str(out)]) == 2
+    assert 'new folder' in capsys.readouterr().err
