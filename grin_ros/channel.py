@@ -21,12 +21,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+import functools
 import threading
 from typing import Any
 
 from rclpy.lifecycle import LifecycleNode
 from std_msgs.msg import Header
 
+from grin_ros.camera import Camera
 from grin_ros.diagnostics import Statistics
 from grin_ros.inputs import Inputs, InputTopics
 from grin_ros.intake import CameraInfos, Frame, read_frame, Rejected
@@ -139,6 +141,9 @@ class Channel:
             raise Rejected('not_wanted', '')
         self._check_due(msg, params)
         frame = read_frame(msg, self.topics.compressed, self.infos, self.topics.name)
+        if frame.camera is None and params.hfov_deg:
+            height, width = frame.image.shape[:2]
+            frame = replace(frame, camera=_camera_of(params.hfov_deg, width, height))
         self._note_camera(frame)
         if params.frame_id:
             frame = replace(frame, header=Header(stamp=frame.header.stamp,
@@ -186,13 +191,13 @@ class Channel:
                               'default pinhole is used, and the scale is not metric')
         elif camera is not self._camera:
             k = camera.intrinsics
+            source = 'the parameter hfov_deg' if frame.info is None else self.infos.topic
             facts |= {'scale': 'metric', 'camera': (
                 f'{camera.width}x{camera.height}, fx {k[0, 0]:.1f} fy {k[1, 1]:.1f} '
-                f'cx {k[0, 2]:.1f} cy {k[1, 2]:.1f} px, {camera.model}, from '
-                f'{self.infos.topic}')}
+                f'cx {k[0, 2]:.1f} cy {k[1, 2]:.1f} px, {camera.model}, from {source}')}
             self._node.get_logger().info(f'camera: {facts["camera"]}')
             if sentence := self.statistics.model.strange_lens(camera):
-                self._node.get_logger().warning(f'{self.infos.topic}: {sentence}')
+                self._node.get_logger().warning(f'{source}: {sentence}')
             frame_id = self.params().frame_id or frame.header.frame_id
             if 'optical' not in frame_id:
                 self._node.get_logger().info(
@@ -206,6 +211,12 @@ class Channel:
                     'depth lies on the distorted grid of the image: our cloud is right, but '
                     'depth_image_proc, nvblox and rtabmap need output: rectified')
         self._camera = camera
+
+
+@functools.lru_cache(8)
+def _camera_of(hfov_deg: float, width: int, height: int) -> Camera:
+    """Return the same camera for the same figures: a new one would be prepared anew."""
+    return Camera.from_hfov(hfov_deg, width, height)
 
 
 def _nanoseconds(msg: Any) -> int:

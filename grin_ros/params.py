@@ -71,7 +71,11 @@ class DepthParams:
         'auto: true when the last part of the image topic contains `rect`',
         choices=('auto', 'true', 'false'))
     require_camera_info: bool = _parameter(
-        True, 'wait for camera_info; false: go on without, the scale is then not metric')
+        True, 'wait for camera_info; false: go on without, the scale is then not metric unless '
+        'hfov_deg is set')
+    hfov_deg: float = _parameter(
+        0.0, 'field of view across the images of a camera without camera_info, from its data '
+        'sheet; 0: unknown', unit='deg', low=0.0, high=175.0)
     output: str = _parameter(
         'input', 'input: depth lies on the grid of the image; rectified: on one without '
         'distortion, of P, for depth_image_proc, nvblox and rtabmap',

@@ -122,11 +122,13 @@ def _close_pose(rng: np.random.Generator, place: Place) -> Pose:
     """
     Look at a table top, or at things on the floor, from 0.3 to 2.5 m away.
 
-    From a robot's arm or a standing head: whatever has one height teaches to guess that height.
+    From a robot's arm, or as people hold a camera: whatever has one height teaches to guess it.
     """
     x, y, z = place.spots[rng.integers(len(place.spots))]
     away = np.exp(rng.uniform(np.log(0.3), np.log(2.5)))
     above = np.exp(rng.uniform(np.log(0.12), np.log(1.2 if y > 0 else 1.75)))
+    if rng.random() < 0.5:
+        away, above = rng.uniform(0.4, 2.2), rng.uniform(1.1, 1.75) - y
     angle = rng.uniform(0, 2 * np.pi)
     size_x, room_height, size_z = place.size
     eye_x = np.clip(x + away * np.cos(angle), 0.15, size_x - 0.15)
@@ -163,6 +165,8 @@ def _room_pose(rng: np.random.Generator, place: Place) -> Pose | None:
             yaw = rng.uniform(0, 2 * np.pi)
         # Robots and people look at the floor before them, too.
         pitch = rng.normal(-0.1, 0.17) if choice < 0.8 else rng.uniform(-0.9, -0.2)
+        if y > 1.1 and rng.random() < 0.4:  # hands tilt a camera towards what lies before them
+            pitch = rng.normal(-0.5, 0.2)
     return Pose(np.array([x, y, z]), look(yaw, pitch, rng.normal(0, 0.035)))
 
 

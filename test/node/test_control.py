@@ -200,14 +200,22 @@ def test_without_camera_info_it_says_what_is_missing(
     topics = {'image': '/lonely/image', 'info': '/lonely/camera_info'}
     start_node('waiting', bundle=tiny_bundle, max_age=30, **topics)
     start_node('guessing', bundle=tiny_bundle, max_age=30, require_camera_info=False, **topics)
+    start_node('told', bundle=tiny_bundle, max_age=30, require_camera_info=False, hfov_deg=60.0,
+               **topics)
     waiting = make_robot('waiting', outputs=('depth',), **topics)
     guessing = make_robot('guessing', outputs=('depth', 'camera_info'), **topics)
-    for robot in (waiting, guessing):
+    told = make_robot('told', outputs=('depth', 'camera_info'), **topics)
+    for robot in (waiting, guessing, told):
         robot.wait_until_heard()
     stamp = guessing.ask(robots.picture(), None)
     guessing.diagnosed('scale', 'not metric')
     k = guessing.answers['camera_info'][stamp].k
     assert (k[0], k[4]) == (320.0, 240.0)  # the paper's default pinhole
+
+    stamp = told.ask(robots.picture(), None)
+    told.diagnosed('scale', 'metric')
+    told.diagnosed('camera', 'from the parameter hfov_deg')
+    assert told.answers['camera_info'][stamp].k[0] == pytest.approx(320 / np.tan(np.pi / 6))
 
     waiting.send(robots.picture(), None)
     waiting.diagnosed('dropped_no_camera_info', '')
