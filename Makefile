@@ -138,10 +138,9 @@ bench: $(VENV)/.stamp-run $(BRIDGE_STAMP)  ## the node's steady state at its def
 
 worlds: $(VENV)/.stamp-test  ## render the worlds train-slice learns from: one core, lowest priority, resumable
 	$(SCENES) --out $(WORK)/val --frames 240 --seed 9600000
-	$(SCENES) --out $(WORK)/val_close --frames 120 --seed 9900000 --kinds table
+	$(SCENES) --out $(WORK)/val_indoors --frames 480 --seed 9700000 --kinds room corridor table
 	$(SCENES) --out $(WORK)/train --frames 10000 --seed 2000000
-	$(SCENES) --out $(WORK)/train_indoors --frames 7200 --seed 6000000 --kinds room corridor table
-	$(SCENES) --out $(WORK)/train_close --frames 2400 --seed 7000000 --kinds table corridor
+	$(SCENES) --out $(WORK)/train_indoors --frames 10000 --seed 6000000 --kinds room corridor table
 
 train-slice: $(VENV)/.stamp-test  ## go on training, from the last checkpoint or the shipped bundle
 	$(KEEP_MEMORY) nice -n 19 $(PY) -m grin_ros train --config config/train/slice.yaml $(TRAIN_ARGS)
