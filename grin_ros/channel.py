@@ -21,14 +21,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-import functools
 import threading
 from typing import Any
 
 from rclpy.lifecycle import LifecycleNode
 from std_msgs.msg import Header
 
-from grin_ros.camera import Camera
 from grin_ros.diagnostics import Statistics
 from grin_ros.inputs import Inputs, InputTopics
 from grin_ros.intake import CameraInfos, Frame, read_frame, Rejected
@@ -59,7 +57,7 @@ class Channel:
         self.params, self.statistics = params, statistics
         self.voice = Voice(node.get_logger(), statistics)
         self.infos = CameraInfos(self.topics.camera_info, self.topics.rectified,
-                                 params().require_camera_info)
+                                 params().require_camera_info, params().hfov_deg)
         self.outputs = Outputs(node, camera)
         self._node, self._mailbox = node, mailbox
         self._stamps = Stamps(self.topics.name)
@@ -141,9 +139,6 @@ class Channel:
             raise Rejected('not_wanted', '')
         self._check_due(msg, params)
         frame = read_frame(msg, self.topics.compressed, self.infos, self.topics.name)
-        if frame.camera is None and params.hfov_deg:
-            height, width = frame.image.shape[:2]
-            frame = replace(frame, camera=_camera_of(params.hfov_deg, width, height))
         self._note_camera(frame)
         if params.frame_id:
             frame = replace(frame, header=Header(stamp=frame.header.stamp,
@@ -211,12 +206,6 @@ class Channel:
                     'depth lies on the distorted grid of the image: our cloud is right, but '
                     'depth_image_proc, nvblox and rtabmap need output: rectified')
         self._camera = camera
-
-
-@functools.lru_cache(8)
-def _camera_of(hfov_deg: float, width: int, height: int) -> Camera:
-    """Return the same camera for the same figures: a new one would be prepared anew."""
-    return Camera.from_hfov(hfov_deg, width, height)
 
 
 def _nanoseconds(msg: Any) -> int:

@@ -20,6 +20,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from dataclasses import dataclass
+import functools
 import threading
 from typing import Any
 
@@ -66,7 +67,7 @@ class Frame:
     One image and its camera.
 
     :param image: (H, W, 3) uint8 RGB.
-    :param camera: camera of the image; None when there is none and none is required.
+    :param camera: camera of the image; None when nothing is known of it.
     :param info: the CameraInfo it came from, None without.
     """
 
@@ -89,11 +90,14 @@ class CameraInfos:
 
     :param rectified: how images relate to K, D and P (see Camera.from_camera_info).
     :param required: False to go on without a camera when there is no usable one.
+    :param hfov_deg: field of view of the camera then; 0 when it is unknown.
     """
 
-    def __init__(self, topic: str, rectified: bool, required: bool) -> None:
+    def __init__(self, topic: str, rectified: bool, required: bool, hfov_deg: float = 0.0
+                 ) -> None:
         """Start without any camera_info."""
         self.topic, self.rectified, self.required = topic, rectified, required
+        self._hfov_deg = hfov_deg
         self.received = 0
         self._changed = threading.Condition()
         self._key = ''
@@ -161,6 +165,10 @@ class CameraInfos:
                        f'describes {found.camera.width}x{found.camera.height}: publish the '
                        'camera_info of this image (with its binning and roi), or resize neither')
 
+    def assumed(self, width: int, height: int) -> Camera | None:
+        """Return the camera of images without camera_info; None when nothing is known of it."""
+        return _camera_of(self._hfov_deg, width, height) if self._hfov_deg else None
+
     def rewind(self) -> None:
         """Forget the stamps, not the calibration: time went back."""
         with self._changed:
@@ -171,6 +179,12 @@ class CameraInfos:
         with self._changed:
             self._key, self._latest = '', None
             self._by_stamp.clear()
+
+
+@functools.lru_cache(8)
+def _camera_of(hfov_deg: float, width: int, height: int) -> Camera:
+    """Return the same camera for the same figures: a new one would be prepared anew."""
+    return Camera.from_hfov(hfov_deg, width, height)
 
 
 def read_frame(msg: Any, compressed: bool, infos: CameraInfos, topic: str) -> Frame:
@@ -186,5 +200,5 @@ def read_frame(msg: Any, compressed: bool, infos: CameraInfos, topic: str) -> Fr
     height, width = image.shape[:2]
     found = infos.find(msg.header.stamp, width, height)
     if found is None:
-        return Frame(msg.header, image, None, None)
+        return Frame(msg.header, image, infos.assumed(width, height), None)
     return Frame(msg.header, image, found.camera, found.info)

@@ -38,7 +38,7 @@ from grin_ros.cli.options import (
 from grin_ros.errors import GrinError, require
 from grin_ros.intake import CameraInfos, Frame, read_frame, rectified_rule, Rejected
 from grin_ros.messages import camera_info_fields
-from grin_ros.param_values import params_from
+from grin_ros.param_file import read_params
 from grin_ros.params import DepthParams
 from grin_ros.result import Result, Results
 
@@ -63,50 +63,64 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Answer every image; outputs carry its header and its time in the bag."""
-    rosbag2, typesys = require('rosbags.rosbag2', 'bag'), require('rosbags.typesys', 'bag')
-    highlevel = require('rosbags.highlevel', 'bag')
+    highlevel, rosbag2 = require('rosbags.highlevel', 'bag'), require('rosbags.rosbag2', 'bag')
+    typesys = require('rosbags.typesys', 'bag')
+    damaged = (highlevel.AnyReaderError, require('rosbags.rosbag1', 'bag').ReaderError,
+               rosbag2.ReaderError, rosbag2.WriterError)
     if not options.input.exists():
         raise GrinError(f'there is no bag {options.input}')
     if options.output.exists():
         raise GrinError(f'{options.output} is there already: give the name of a new bag')
-    params, store = read_params(options.params_file), typesys.get_typestore(
-        typesys.Stores.ROS2_JAZZY)
+    store = typesys.get_typestore(typesys.Stores.ROS2_JAZZY)
+    namespace = '/' + options.namespace.strip('/')
+    topics = [f'{namespace.rstrip("/")}/{name}' for name in ('depth', 'camera_info')]
+    params = apply_params(options)
     estimator, results, dropped = load_estimator(options), Results(), Counter[str]()
-    steps = options.steps or params.num_inference_steps or None
-    samples = max(options.samples, params.num_samples)
-    answered = 0
+    answered, stopped = 0, ''
     try:
         with highlevel.AnyReader([options.input], default_typestore=store) as reader:
             source = Recorded(reader, options.image_topic, options.camera_info_topic, params)
-            with rosbag2.Writer(options.output, version=9) as writer:
-                outs = [writer.add_connection(f'{options.namespace}/{name}', kind, typestore=store)
-                        for name, kind in (('depth', IMAGE), ('camera_info', INFO))]
-                for moment, msg in progress(source, 'bag'):
-                    try:
-                        frame = source.frame(msg)
-                    except Rejected as error:
-                        if not dropped[error.cause]:
-                            complain(str(error))
-                        dropped[error.cause] += 1
-                        continue
-                    estimate = estimator.estimate(frame.image, frame.camera, steps, samples,
-                                                  output_scale=params.output_scale)
-                    result = results.make(frame, estimate, params)
-                    header = header_of(store, msg, params.frame_id)
-                    for out, made in zip(outs, (depth_of(store, result.depth, header), info_of(
-                            store, source.description(frame, result), header)), strict=True):
-                        writer.write(out, moment, bytes(store.serialize_cdr(made, out.msgtype)))
-                    answered += 1
-    except (highlevel.AnyReaderError, rosbag2.ReaderError, rosbag2.WriterError) as error:
+            # The version that Humble reads, too.
+            with rosbag2.Writer(options.output, version=8) as writer:
+                outs = [writer.add_connection(topic, kind, typestore=store)
+                        for topic, kind in zip(topics, (IMAGE, INFO), strict=True)]
+                try:
+                    for moment, msg in progress(source, 'bag'):
+                        try:
+                            frame = source.frame(msg)
+                        except Rejected as error:
+                            if not dropped[error.cause]:
+                                complain(str(error))
+                            dropped[error.cause] += 1
+                            continue
+                        estimate = estimator.estimate(
+                            frame.image, frame.camera, options.steps, options.samples,
+                            output_scale=params.output_scale)
+                        result = results.make(frame, estimate, params)
+                        header = header_of(store, msg, params.frame_id)
+                        for out, made in zip(outs, (
+                                depth_of(store, result.depth, header),
+                                info_of(store, source.description(frame, result), header)),
+                                strict=True):
+                            writer.write(out, moment,
+                                         bytes(store.serialize_cdr(made, out.msgtype)))
+                        answered += 1
+                # What there is by then is worth keeping: the writer drops all on an error.
+                except KeyboardInterrupt:
+                    stopped = 'interrupted'
+                except damaged as error:
+                    stopped = str(error)
+    except damaged as error:
         raise GrinError(f'{options.input} or {options.output}: {error}') from error
     lost = ''.join(f', {count} dropped: {cause}' for cause, count in sorted(dropped.items()))
     print(f'{answered} images answered{lost}; {source.rule}\n'
-          f'{estimator.backend.reason}; {options.output} has {options.namespace}/depth and '
-          f'{options.namespace}/camera_info')
+          f'{estimator.backend.reason}; {options.output} has {" and ".join(topics)}')
     write_json(options.json, {'answered': answered, 'dropped': dict(dropped),
-                              'bundle': estimator.bundle.name,
+                              'stopped': stopped, 'bundle': estimator.bundle.name,
                               'backend': estimator.backend.reason})
-    return 0 if answered else 1
+    if stopped:
+        complain(f'stopped before the end of {options.input}: {stopped}')
+    return 130 if stopped == 'interrupted' else int(bool(stopped) or not answered)
 
 
 class Recorded:
@@ -126,9 +140,12 @@ class Recorded:
         base = image_topic.removesuffix('/compressed')
         self.rectified, self.rule = rectified_rule(base, params.rectified)
         self._topic = image_topic
-        self._infos = CameraInfos(info_topic, self.rectified, params.require_camera_info)
+        self._infos = CameraInfos(info_topic, self.rectified, params.require_camera_info,
+                                  params.hfov_deg)
         self._by_stamp: dict[tuple[int, int], Any] = {}
-        for connection, _, data in reader.messages(self._connections(info_topic, (INFO,))):
+        needed = params.require_camera_info
+        infos = self._connections(info_topic, (INFO,), needed)
+        for connection, _, data in reader.messages(infos) if infos else ():
             msg = self._reader.deserialize(data, connection.msgtype)
             # ROS 1 writes K, D, R and P.
             info = SimpleNamespace(**{name.lower(): getattr(msg, name)
@@ -137,11 +154,11 @@ class Recorded:
                 self._infos.put(info)
             self._by_stamp[msg.header.stamp.sec, msg.header.stamp.nanosec] = info
 
-    def _connections(self, topic: str, kinds: tuple[str, ...]) -> list[Any]:
+    def _connections(self, topic: str, kinds: tuple[str, ...], needed: bool = True) -> list[Any]:
         """Return the connections of a topic."""
         found = [each for each in self._reader.connections
                  if each.topic == topic and each.msgtype in kinds]
-        if not found:
+        if not found and needed:
             there = sorted({each.topic for each in self._reader.connections
                             if each.msgtype in (*kinds, IMAGE, COMPRESSED)})
             raise GrinError(f'the bag has no {" or ".join(kinds)} on {topic}: choose one of '
@@ -175,15 +192,16 @@ class Recorded:
         return camera_info_fields(info, result.camera, self.rectified or result.rectified)
 
 
-def read_params(path: Path | None) -> DepthParams:
-    """Read a parameter file of the node; None for the defaults."""
-    if path is None:
-        return DepthParams()
-    try:
-        values = next(iter(require('yaml', 'cpu').safe_load(path.read_text()).values()))
-        return params_from(values['ros__parameters'])
-    except (OSError, AttributeError, KeyError, StopIteration, TypeError, ValueError) as error:
-        raise GrinError(f'--params-file {path} is no parameter file: {error}') from error
+def apply_params(options: argparse.Namespace) -> DepthParams:
+    """Return the node's parameters; what the command line leaves open follows them."""
+    params = read_params(options.params_file, options.image_topic)
+    options.bundle = options.bundle or params.bundle or None
+    options.stride = options.stride or params.query_stride or None
+    options.steps = options.steps or params.num_inference_steps or None
+    options.seed = options.seed or params.seed
+    options.samples = max(options.samples, params.num_samples)
+    options.threads = options.threads or params.cpu_threads
+    return params
 
 
 def header_of(store: Any, msg: Any, frame_id: str) -> Any:

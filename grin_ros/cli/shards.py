@@ -45,9 +45,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Write the shards."""
-    if options.out.exists() and any(options.out.iterdir()):
-        raise GrinError(f'{options.out} has files already: give a new folder, as two sets of '
-                        'frames must not mix')
+    if options.out.exists() and (not options.out.is_dir() or any(options.out.iterdir())):
+        raise GrinError(f'{options.out} is a file or has files already: give a new folder, as '
+                        'two sets of frames must not mix')
     if options.width is not None and options.width < 32:
         raise GrinError(f'--width {options.width} is too small: give 32 or more')
     labels = pixels = 0
@@ -67,18 +67,20 @@ def shrunk(sample: Sample, width: int) -> Sample:
     """
     Return a sample whose image is at most width [px] wide; every label finds a pixel.
 
-    Sparse labels are not interpolated: the nearest of those that fall on a pixel stays.
+    Sparse labels are not interpolated: of those that fall on a pixel the one nearest to its
+    centre stays. The nearest to the camera would make dense labels too near.
     """
     camera = sample.camera
     if camera.width <= width:
         return sample
     small = camera.scaled(width, max(1, round(camera.height * width / camera.width)))
     row, column = np.nonzero(~np.isnan(sample.range_m))
-    range_m = np.full((small.height, small.width), np.inf, np.float32)
-    known = np.zeros(range_m.shape, bool)
-    place = row * small.height // camera.height, column * small.width // camera.width
-    np.minimum.at(range_m, place, sample.range_m[row, column])
-    known[place] = True
-    range_m[~known] = np.nan
+    v = (row + 0.5) * small.height / camera.height
+    u = (column + 0.5) * small.width / camera.width
+    labels = sample.range_m[row, column]
+    # The last one written stays; of two that are as near to the centre, the nearer surface.
+    order = np.lexsort((labels, np.round((v % 1 - 0.5) ** 2 + (u % 1 - 0.5) ** 2, 6)))[::-1]
+    range_m = np.full((small.height, small.width), np.nan, np.float32)
+    range_m[v[order].astype(int), u[order].astype(int)] = labels[order]
     image = cv2.resize(sample.image, (small.width, small.height), interpolation=cv2.INTER_AREA)
     return Sample(image.astype(np.uint8), range_m, small, sample.meta)

@@ -48,6 +48,8 @@ def run(options: argparse.Namespace) -> int:
     """Estimate each picture and write the film."""
     if not 0 < options.near < options.far or options.every < 1:
         raise GrinError('--near must be above 0 and below --far, and --every at least 1')
+    if options.output.exists() and options.output.samefile(options.input):
+        raise GrinError(f'{options.output} is the film itself: give another name')
     film = Film(options.input, options.every)
     estimator = load_estimator(options)
     camera = chosen_camera(options, film.width, film.height)

@@ -86,7 +86,7 @@ def read_depth(path: Path, units_per_metre: float) -> NDArray[np.float32]:
     if path.suffix == '.npy':
         try:
             depth = np.load(path, allow_pickle=False).astype(np.float32)
-        except (OSError, ValueError) as error:
+        except (OSError, EOFError, ValueError) as error:
             raise GrinError(f'{path} is no array of depth: {error}') from error
         units_per_metre = 1.0
     else:

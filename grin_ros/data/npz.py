@@ -58,7 +58,7 @@ def read_npz(path: Path) -> Sample:
         with np.load(path, allow_pickle=False) as frame:
             rgb, z, k = frame['rgb'], frame['depth'].astype(np.float32), frame['K']
             source = str(frame['source']) if 'source' in frame else path.stem
-    except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
+    except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile) as error:
         raise GrinError(f'{path} is no frame with rgb, depth and K: {error}') from error
     if rgb.ndim != 3 or rgb.shape[2] != 3 or rgb.dtype != np.uint8 or z.shape != rgb.shape[:2]:
         raise GrinError(f'{path}: rgb must be (H, W, 3) uint8 and depth (H, W), '

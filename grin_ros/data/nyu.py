@@ -64,7 +64,8 @@ def _open_labelled(path: Path) -> Frames:
         raise GrinError(f'{path} cannot be read without h5py: pip install h5py') from None
     try:
         file: Any = h5py.File(path, 'r')
-        images, depths = file['images'], file['depths']
+        # `depths` is filled in where the camera saw nothing; published figures are of the raw.
+        images, depths = file['images'], file['rawDepths' if 'rawDepths' in file else 'depths']
     except (OSError, KeyError) as error:
         raise GrinError(f'{path} is not the labelled data set: {error}') from error
 

@@ -49,7 +49,7 @@ def furnish(builder: SceneBuilder, furniture: Furniture, room: tuple[float, floa
         if not _take(taken, footprint(model.size, x, z, yaw), room):
             continue
         builder.model(model, (x, max(model.elevation, 0), z), yaw)
-        if model in furniture.tables or (model.size[1] < 1.2 and rng.random() < 0.4):
+        if model in furniture.flat:
             lay_table(builder, furniture, model.size, (x, z, yaw))
             table_tops.append((x, model.size[1], z))
     return table_tops

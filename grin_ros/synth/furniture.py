@@ -41,6 +41,7 @@ class Furniture:
                       and m.elevation < 0.3 and not m.door_or_window]
         self.tables = [m for m in self.floor if m.size[1] < 1.1
                        and any(word in m.name.lower() for word in ('table', 'desk'))]
+        self.flat = [m for m in self.floor if m in self.tables or has_flat_top(m)]
         self.office = [m for m in self.small if m.category == 'Office' or m.name in OFFICE]
         self.people = self.by_category.get('Characters', [])
 
@@ -51,6 +52,15 @@ class Furniture:
         if rng.random() < 0.25 and self.tables:
             return pick(rng, self.tables)
         return pick(rng, self.floor) if self.floor else None
+
+
+def has_flat_top(model: Model) -> bool:
+    """Tell whether things can lie on a model: most of its outline is covered near its top."""
+    corners = model.mesh.triangles
+    top = corners[(corners[..., 1] > model.size[1] - 0.03).all(1)]
+    a, b = top[:, 1] - top[:, 0], top[:, 2] - top[:, 0]
+    area = np.abs(a[:, 0] * b[:, 2] - a[:, 2] * b[:, 0]).sum() / 2
+    return bool(model.size[1] < 1.2 and area > 0.7 * model.size[0] * model.size[2])
 
 
 def pick(rng: np.random.Generator, models: list[Model]) -> Model:

@@ -35,7 +35,7 @@ class Anchor:
     """
 
     def __init__(self, trunk: Trunk, share: float) -> None:
-        """Remember where the trunk started; share of the way back that one step takes."""
+        """Load what the trunk started from; share of the way back that one step takes."""
         start = deepcopy(trunk)
         load_imagenet_weights(start)
         pairs = [(now, then.detach()) for now, then in
@@ -45,6 +45,6 @@ class Anchor:
         self._then: list[Tensor] = [then for _, then in pairs]
 
     @torch.no_grad()
-    def draw(self) -> None:
-        """Go the share of the way back."""
-        torch._foreach_lerp_(self._now, self._then, self._share)
+    def draw(self, rate: float) -> None:
+        """Go the share of the way back, times the learning rate's share of its highest."""
+        torch._foreach_lerp_(self._now, self._then, self._share * rate)

@@ -53,6 +53,8 @@ def calibrate(model: Grin, samples: Sequence[Sample], input_size: tuple[int, int
         sample = samples[index]
         size = network_size(sample.camera.width, sample.camera.height, input_size)
         frame = Frame.of(sample, size, seed=index)
+        if len(frame.truth) == 0:
+            continue
         encoded = frame.encode(model)
         for steps in step_counts:
             range_m, b = encoded.predict(steps)

@@ -126,7 +126,7 @@ def restore_optimizer(optimizer: torch.optim.Optimizer, tensors: Mapping[str, Te
         key, _, name = entry.partition('/')
         parameter = parameters[name]
         if key == 'step':
-            optimizer.state[parameter][key] = value.clone()
+            optimizer.state[parameter][key] = value.to(parameter.device, copy=True)
         else:  # fused optimisers read moments in the memory layout of their parameter
             optimizer.state[parameter][key] = torch.empty_like(parameter).copy_(value)
 

@@ -61,7 +61,8 @@ class TrainConfig:
     :param objective: 'diffusion', or 'regression' to teach only the first answer, the one that
         pure noise and no prompts give: a plain regression of the same network.
     :param encoder_rate: learning rate of the pretrained trunk relative to the rest.
-    :param encoder_pull: share of the way back to ImageNet that the trunk goes after each step.
+    :param encoder_pull: share of the way back to ImageNet that the trunk goes after each step,
+        while the learning rate is at its highest; it falls with it.
     :param prompt_rate: share of samples with prompts.
     :param no_intrinsics_rate: share of samples that see the default pinhole (GRIN 5.4).
     :param input_size: (width, height) that the network is trained for; validation gives each

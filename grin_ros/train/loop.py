@@ -83,8 +83,9 @@ def train(config: TrainConfig, resume: bool = True, minutes: float | None = None
     else:
         initialise(model, config)
         average.module.load_state_dict(model.state_dict())
-    anchor = Anchor(model.encoder.trunk, config.encoder_pull) if config.encoder_pull else None
     objective, optimizer = accelerator.prepare(DiffusionLoss(model, config.objective), optimizer)
+    # After prepare, which moves the model to its device.
+    anchor = Anchor(model.encoder.trunk, config.encoder_pull) if config.encoder_pull else None
     batches = DataLoader(StepBatches(samples, config, accelerator.process_index), batch_size=None,
                          sampler=range(step, config.steps), num_workers=config.num_workers)
     writer = SummaryWriter(output / 'tensorboard') if accelerator.is_main_process else None
@@ -118,7 +119,7 @@ def train(config: TrainConfig, resume: bool = True, minutes: float | None = None
             norm = accelerator.clip_grad_norm_(model.parameters(), config.clip_norm)
             optimizer.step()
             if anchor:
-                anchor.draw()
+                anchor.draw(rate / config.learning_rate)
             average.update_parameters(model)
         step += 1
         progress.update()
@@ -126,8 +127,10 @@ def train(config: TrainConfig, resume: bool = True, minutes: float | None = None
         if writer is not None and step % config.log_every == 0:
             write_scalars(writer, parts | {'grad_norm': norm, 'rate': torch.tensor(rate)}, step)
             progress.set_postfix(l1=f'{parts["l1_first"].item():.3f}', size='{}x{}'.format(*size))
-        finished = step == config.steps or (
-            minutes is not None and time.monotonic() - started > 60 * minutes)
+        finished = step == config.steps
+        if minutes is not None:  # all processes end as soon as one is late
+            late = torch.tensor(float(time.monotonic() - started > 60 * minutes))
+            finished |= accelerator.reduce(late.to(accelerator.device), 'sum').item() > 0
         if writer is not None and (step % config.eval_every == 0 or step == config.steps):
             figures = validate(average.module, held_out, config.input_size, config.val_frames)
             for name, value in figures.items():

@@ -30,6 +30,7 @@ from torch import Tensor
 from grin_ros.data.sample import Sample
 from grin_ros.data.sparse import choose_pixels
 from grin_ros.depth_codec import angular_pitch, X_SCALE
+from grin_ros.errors import GrinError
 from grin_ros.model.grin import Grin
 from grin_ros.preprocess import network_size
 from grin_ros.sampler import ddim_steps
@@ -99,6 +100,7 @@ def validate(model: Grin, samples: Sequence[Sample], input_size: tuple[int, int]
     Score one-step depth on evenly chosen samples, by kind of world.
 
     :param input_size: (width, height) that the network is trained for.
+    :raises GrinError: when no frame has a label.
     :returns: abs_rel, delta1, nll (mean over kinds) and abs_rel_<kind>, delta1_<kind>.
     """
     model.eval()
@@ -114,6 +116,8 @@ def validate(model: Grin, samples: Sequence[Sample], input_size: tuple[int, int]
         rows.setdefault(str(sample.meta.get('kind', 'all')), []).append((
             float(np.mean(np.abs(range_m - frame.truth) / frame.truth)),
             float(np.mean(error < np.log(1.25))), float(np.mean(error / b + np.log(b)))))
+    if not rows:
+        raise GrinError('no held-out frame has a label: give another val')
     means = {kind: np.mean(values, 0) for kind, values in rows.items()}
     figures = dict(zip(('abs_rel', 'delta1', 'nll'), np.mean(list(means.values()), 0),
                        strict=True))

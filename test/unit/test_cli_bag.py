@@ -134,6 +134,52 @@ def test_images_without_a_fitting_camera_info_are_counted(
     assert said.err.count('describes 640x64') == 1
 
 
+def test_parameters_are_those_of_the_node(tiny_bundle: Path, tmp_path: Path) -> None:
+    """Seed, stride, lens and one of several cameras; what concerns the node alone may be there."""
+    source = record(tmp_path / 'run', width=640)  # its camera_info does not fit
+    (tmp_path / 'params.yaml').write_text(f"""/**:
+  ros__parameters:
+    use_sim_time: true
+    cameras: ['front', 'rear']
+    bundle: {tiny_bundle}
+    query_stride: 2
+    seed: 5
+    require_camera_info: false
+    edge_gate: false
+    rear: {{image_topic: /eye/image_raw, hfov_deg: 60.0}}
+""")
+    assert main(['bag', str(source), str(tmp_path / 'out'), *TOPICS, '--threads', '1',
+                 '--namespace', 'robot/', '--params-file', str(tmp_path / 'params.yaml')]) == 0
+    estimator = DepthEstimator.load(tiny_bundle, 'onnxruntime', cpu_threads=1, query_stride=2,
+                                    seed=5)
+    camera = Camera.from_hfov(60, WIDTH, HEIGHT)
+    found = outputs(tmp_path / 'out')['/robot/depth']
+    for rgb, (_, depth) in zip(PICTURES, found, strict=True):
+        expected = estimator.estimate(rgb, camera).depth
+        depth = depth.data.view(np.float32).reshape(HEIGHT, WIDTH)
+        known = np.isfinite(depth)
+        assert known.mean() > 0.5
+        np.testing.assert_array_equal(depth[known], expected[known])
+
+
+def test_what_was_answered_before_the_end_is_kept(
+        tiny_bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+        capsys: pytest.CaptureFixture[str]) -> None:
+    """Ctrl-C after the second image: the output is a whole bag of two."""
+    source, estimate, calls = record(tmp_path / 'run'), DepthEstimator.estimate, []
+
+    def until_tired(self: DepthEstimator, *arguments: Any, **options: Any) -> Any:
+        calls.append(1)
+        if len(calls) == 3:
+            raise KeyboardInterrupt
+        return estimate(self, *arguments, **options)
+    monkeypatch.setattr(DepthEstimator, 'estimate', until_tired)
+    assert main(['bag', str(source), str(tmp_path / 'out'), *TOPICS,
+                 '--bundle', str(tiny_bundle)]) == 130
+    assert len(outputs(tmp_path / 'out')['/grin/depth']) == 2
+    assert '2 images answered' in capsys.readouterr().out
+
+
 @pytest.mark.parametrize('arguments, words', [
     (['missing', 'out', *TOPICS], 'there is no bag missing'),
     (['run', 'run', *TOPICS], 'is there already'),

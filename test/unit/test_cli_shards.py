@@ -58,7 +58,7 @@ def test_shards_have_the_frames_and_their_labels(frames: Path, tmp_path: Path) -
 
 
 def test_labels_survive_shrinking() -> None:
-    """A label falls on the pixel that sees its ray; of two, the nearer one stays."""
+    """A label falls on the pixel that sees its ray; of two as central, the nearer one stays."""
     camera = Camera.from_hfov(70, 64, 48)
     range_m = np.full((48, 64), np.nan, np.float32)
     range_m[10, 20], range_m[11, 21], range_m[40, 5], range_m[2, 2] = 3.0, 2.0, 7.0, np.inf
@@ -69,6 +69,15 @@ def test_labels_survive_shrinking() -> None:
                 (5, 10): 2.0, (20, 2): 7.0, (1, 1): float('inf')}
     turned = small.camera.rays()[20, 2] @ camera.rays()[40, 5]
     assert np.degrees(np.arccos(min(1.0, float(turned)))) < 1.5
+
+
+def test_dense_labels_do_not_come_nearer() -> None:
+    """A wall with 2 % of noise keeps its mean, and a label at the centre goes before others."""
+    camera, rng = Camera.from_hfov(70, 300, 150), np.random.default_rng(0)
+    range_m = (4 * rng.normal(1, 0.02, (150, 300))).astype(np.float32)
+    small = shrunk(Sample(np.zeros((150, 300, 3), np.uint8), range_m, camera), 100)
+    assert small.range_m.mean() == pytest.approx(4, rel=2e-3)
+    np.testing.assert_array_equal(small.range_m, range_m[1::3, 1::3])
 
 
 def test_two_sets_do_not_mix(frames: Path, tmp_path: Path,

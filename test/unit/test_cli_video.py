@@ -67,6 +67,7 @@ def test_problems_of_the_user_end_with_one_sentence(
     out = str(tmp_path / 'out.mp4')
     for arguments, words in (([str(notes), out], 'no video that'),
                              ([str(film), str(tmp_path / 'no' / 'out.mp4')], 'cannot be written'),
+                             ([str(film), str(film)], 'is the film itself'),
                              ([str(film), out, '--near', '9', '--far', '3'], '--near must be')):
         assert main(['video', *arguments, '--hfov', '70', '--bundle', str(tiny_bundle)]) == 2
         assert words in capsys.readouterr().err

@@ -35,6 +35,7 @@ from grin_ros.model.config import GrinConfig  # noqa: E402
 from grin_ros.model.encoder import load_imagenet_weights  # noqa: E402
 from grin_ros.model.grin import Grin  # noqa: E402
 from grin_ros.train import checkpoint as checkpoints  # noqa: E402
+from grin_ros.train.anchor import Anchor  # noqa: E402
 from grin_ros.train.batches import StepBatches  # noqa: E402
 from grin_ros.train.config import config_from_dict, Stage, TrainConfig  # noqa: E402
 from grin_ros.train.loop import train  # noqa: E402
@@ -97,14 +98,15 @@ def test_a_run_gone_astray_goes_back(config: TrainConfig,
 
 
 def test_the_pull_draws_the_trunk_back_to_imagenet(config: TrainConfig) -> None:
-    """Without a learning rate, n steps leave (1 - pull) ** n of the way; the rest stays put."""
+    """Without learning, n steps leave (1 - pull) ** n of the way; the rest stays put."""
     trunk = Grin(GrinConfig()).encoder.trunk
     load_imagenet_weights(trunk)
     goal = dict(trunk.named_parameters())
     ways = {}
     for pull in (0.0, 0.5):
         pulled = replace(config, output=f'{config.output}_{pull}', model=GrinConfig(),
-                         learning_rate=0.0, encoder_pull=pull, eval_every=100,
+                         learning_rate=1e-30, encoder_pull=pull, eval_every=100,
+                         warmup_steps=1, decay_steps=1,
                          stages=(Stage(2, ((32, 32),), 1, 16),))
         train(pulled)
         ways[pull] = checkpoints.load(Path(pulled.output) / checkpoints.LAST).model
@@ -132,6 +134,16 @@ def test_loss_falls_when_there_is_something_to_learn(config: TrainConfig) -> Non
         optimizer.step()
         losses.append(parts['l1'].item())
     assert np.mean(losses[-8:]) < 0.5 * np.mean(losses[:4])
+
+
+def test_the_pull_falls_with_the_learning_rate(config: TrainConfig,
+                                               monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else the trunk would go on moving when nothing can adapt to it any more."""
+    drawn = []
+    monkeypatch.setattr(Anchor, '__init__', lambda self, trunk, share: None)
+    monkeypatch.setattr(Anchor, 'draw', lambda self, rate: drawn.append(rate))
+    train(replace(config, encoder_pull=0.1, warmup_steps=2, decay_steps=4))
+    assert drawn == pytest.approx([0.5, 1, 1, 1, 1, 0.75, 0.5, 0.25])
 
 
 def test_a_regression_is_the_first_pass_alone(config: TrainConfig) -> None:
