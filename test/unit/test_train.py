@@ -115,7 +115,7 @@ def test_the_pull_draws_the_trunk_back_to_imagenet(config: TrainConfig) -> None:
         if short in goal and goal[short].requires_grad:
             torch.testing.assert_close(end, goal[short].lerp(start, 0.25), rtol=1e-4, atol=1e-5)
         else:
-            torch.testing.assert_close(end, start, rtol=0, atol=0)
+            torch.testing.assert_close(end, start, rtol=0, atol=1e-20)
 
 
 def test_loss_falls_when_there_is_something_to_learn(config: TrainConfig) -> None:
