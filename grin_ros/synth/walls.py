@@ -207,5 +207,3 @@ def leaf(rng: np.random.Generator) -> NDArray:
         look[top:bottom, 8:56] *= rng.uniform(0.75, 1.1)
     look[66:69, 54:61] = materials.color(rng, (0.1, 0.9), (0, 0.3))
     return np.clip(look, 0, 1)
-
-

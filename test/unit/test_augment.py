@@ -25,7 +25,8 @@ torch = pytest.importorskip('torch', reason='batches are torch tensors')
 
 from grin_ros.camera import Camera  # noqa: E402
 from grin_ros.data.sample import Sample  # noqa: E402
-from grin_ros.train.augment import Example, make_example, MIN_HFOV_DEG, random_crop, restyle  # noqa: E402
+from grin_ros.train import augment  # noqa: E402
+from grin_ros.train.augment import Example, make_example, MIN_HFOV_DEG, random_crop  # noqa: E402
 from grin_ros.train.batches import collate  # noqa: E402
 
 CAMERAS = {
@@ -93,7 +94,7 @@ def test_restyle_changes_looks_and_keeps_edges() -> None:
     image[:, 40:] = (0.7, 0.6, 0.9)
     moved = 0.0
     for seed in range(20):
-        out = restyle(image, np.random.default_rng(seed))
+        out = augment.restyle(image, np.random.default_rng(seed))
         assert out.shape == image.shape and out.dtype == np.float32
         assert out.min() >= 0 and out.max() <= 1
         assert abs(out.mean() - image.mean()) < 0.1

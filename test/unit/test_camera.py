@@ -190,8 +190,8 @@ def test_binning_leaves_odd_rows_and_columns_out() -> None:
     """Two pixels become one: their centre, and half of the focal length, whatever the size."""
     for width in (640, 641):
         msg = SimpleNamespace(
-            width=width, height=481, distortion_model='plumb_bob', d=[], k=[500.0, 0, 320, 0, 500,
-            240, 0, 0, 1], p=[0.0] * 12, binning_x=2, binning_y=2,
+            width=width, height=481, distortion_model='plumb_bob', d=[],
+            k=[500.0, 0, 320, 0, 500, 240, 0, 0, 1], p=[0.0] * 12, binning_x=2, binning_y=2,
             roi=SimpleNamespace(x_offset=0, y_offset=0, width=0, height=0))
         camera = Camera.from_camera_info(msg, rectified=False)
         assert (camera.width, camera.height) == (320, 240)

@@ -21,9 +21,6 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-pytest.importorskip('numba', reason='worlds need numba: pip install "grin_ros[train]"')
-pytest.importorskip('embreex', reason='worlds need embreex: pip install "grin_ros[train]"')
-
 from grin_ros.camera import Camera
 from grin_ros.synth import fitments
 from grin_ros.synth.cameras import look
@@ -34,6 +31,9 @@ from grin_ros.synth.rooms import build_room
 from grin_ros.synth.scene import SceneBuilder
 from grin_ros.synth.tables import Light
 from grin_ros.synth.walls import build_shell, Doorway
+
+pytest.importorskip('numba', reason='worlds need numba: pip install "grin_ros[train]"')
+pytest.importorskip('embreex', reason='worlds need embreex: pip install "grin_ros[train]"')
 
 BARE = Furniture([])
 ROOM = (4.0, 2.5, 5.0)
