@@ -53,7 +53,7 @@ class Example:
 
 def make_example(sample: Sample, size: tuple[int, int], num_tokens: int, max_prompts: int,
                  rng: np.random.Generator, *, prompt_rate: float = 0.5,
-                 no_intrinsics_rate: float = 0.1) -> Example:
+                 no_intrinsics_rate: float = 0.1, restyle_rate: float = 0.2) -> Example:
     """Crop, flip, recolour and sparsify a sample for a network of size (width, height)."""
     width, height = size
     image, range_m, camera = random_crop(sample, size, rng)
@@ -83,7 +83,8 @@ def make_example(sample: Sample, size: tuple[int, int], num_tokens: int, max_pro
     valid = np.arange(num_tokens) < len(pixels)
     padding = num_tokens - len(pixels)
     return Example(
-        image=photometric(np.ascontiguousarray(image), rng), rays=np.ascontiguousarray(rays),
+        image=photometric(np.ascontiguousarray(image), rng, restyle_rate),
+        rays=np.ascontiguousarray(rays),
         pixels=np.pad(pixels, ((0, padding), (0, 0))).astype(np.float32),
         range_m=np.pad(known, (0, padding), constant_values=1.0), mask=valid,
         prompt_pixels=prompt_pixels.astype(np.float32), prompt_range_m=prompts[1],
@@ -114,10 +115,11 @@ def random_crop(sample: Sample, size: tuple[int, int], rng: np.random.Generator,
             camera.cropped(x, y, w, h))
 
 
-def photometric(image: NDArray[np.uint8], rng: np.random.Generator) -> NDArray[np.uint8]:
+def photometric(image: NDArray[np.uint8], rng: np.random.Generator,
+                restyle_rate: float = 0.2) -> NDArray[np.uint8]:
     """Vary exposure, colour, blur, motion, sharpness, noise and JPEG quality of uint8 RGB."""
     x: NDArray[np.float32] = image.astype(np.float32) / np.float32(255)
-    if rng.random() < 0.2:
+    if rng.random() < restyle_rate:
         x = restyle(x, rng)
     x = x ** math.exp(rng.normal(0.0, 0.3))
     x *= np.float32(rng.uniform(0.6, 1.4)) * rng.uniform(0.85, 1.15, 3).astype(np.float32)

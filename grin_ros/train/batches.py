@@ -50,7 +50,8 @@ class StepBatches(Dataset[Batch]):
         chosen = rng.integers(len(self.samples), size=stage.batch_size)
         return collate([make_example(
             self.samples[int(i)], size, stage.num_tokens, config.max_prompts, rng,
-            prompt_rate=config.prompt_rate, no_intrinsics_rate=config.no_intrinsics_rate)
+            prompt_rate=config.prompt_rate, no_intrinsics_rate=config.no_intrinsics_rate,
+            restyle_rate=config.restyle_rate)
             for i in chosen])
 
 

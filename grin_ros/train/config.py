@@ -65,6 +65,7 @@ class TrainConfig:
         while the learning rate is at its highest; it falls with it.
     :param prompt_rate: share of samples with prompts.
     :param no_intrinsics_rate: share of samples that see the default pinhole (GRIN 5.4).
+    :param restyle_rate: share of images that are blended with a random convolution of themselves.
     :param input_size: (width, height) that the network is trained for; validation gives each
         frame a network size of this area.
     :param mixed_precision: 'bf16', 'no', or 'auto' for bf16 where the hardware multiplies it.
@@ -89,6 +90,7 @@ class TrainConfig:
     max_prompts: int = 1000
     prompt_rate: float = 0.5
     no_intrinsics_rate: float = 0.1
+    restyle_rate: float = 0.2
     seed: int = 0
     mixed_precision: str = 'auto'
     threads: int = 1

@@ -102,3 +102,18 @@ def test_restyle_changes_looks_and_keeps_edges() -> None:
         assert (steps[np.r_[:31, 38:len(steps)]] < 1e-3).all()  # columns 5..75; the edge is at 34
         moved = max(moved, float(np.abs(out - image).mean()))
     assert moved > 0.1
+
+
+def test_restyle_rate_says_how_often() -> None:
+    """At 0 a coloured edge keeps its direction in colour, at 1 it seldom does."""
+    image = np.full((60, 80, 3), (50, 100, 75), np.uint8)
+    image[:, 40:] = (180, 150, 230)
+
+    def kept(rate: float) -> int:
+        rngs = (np.random.default_rng(seed) for seed in range(40))
+        steps = [np.diff(augment.photometric(image, rng, rate)[:, [10, 70]].mean(0), axis=0)[0]
+                 for rng in rngs]
+        return sum(bool((step > 0).all()) for step in steps)
+
+    assert kept(0.0) == 40
+    assert kept(1.0) < 30
