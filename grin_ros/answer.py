@@ -175,6 +175,7 @@ class Answerer:
         channel = job.channel
         messages = channel.outputs.build(job.wanted, job.frame, estimate,
                                          channel.topics.rectified, job.params)
+        channel.note_floor(job.params)
         built = time.perf_counter()
         channel.publish(messages)
         end = time.perf_counter()

@@ -254,3 +254,9 @@ class Camera:
                             f'the camera {self.width}x{self.height}')
         rays = self.rays()
         return (rays / rays[..., 2:]) * depth[..., None].astype(np.float32)
+
+
+def same_rays(a: Camera, b: Camera) -> bool:
+    """Return True when two cameras have the same rays."""
+    return (a.width, a.height, a.model, a.distortion, *a.intrinsics.flat) == (
+        b.width, b.height, b.model, b.distortion, *b.intrinsics.flat)

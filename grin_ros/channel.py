@@ -38,6 +38,8 @@ from grin_ros.voice import Voice
 from grin_ros.watch import Stamps
 from grin_ros.watchdog import Watchdog
 
+UNSEEN = 100  # frames without a floor that are worth a word
+
 
 class Channel:
     """
@@ -112,6 +114,7 @@ class Channel:
     def reset(self) -> None:
         """Forget the calibration and what was said before."""
         self.infos.forget()
+        self.outputs.forget()
         self._camera = None
         self.voice.forget()
 
@@ -155,6 +158,19 @@ class Channel:
             if not self._open:
                 raise Rejected('inactive', '')
             self.outputs.publish(messages, self.params())
+
+    def note_floor(self, params: DepthParams) -> None:
+        """Say what the floor tells about the scale, or that it is not seen."""
+        self.statistics.facts.pop('floor', None)
+        if not params.camera_height:
+            return
+        floor = self.outputs.floor
+        known = f'depth is multiplied by {floor.factor:.2f}' if floor.factor else 'never seen'
+        self.statistics.facts['floor'] = f'{known}, last seen {floor.unseen} frames ago'
+        if floor.unseen >= UNSEEN:
+            self.voice.warn('floor', f'no floor {params.camera_height} m below the camera has '
+                            f'been seen in {floor.unseen} frames, so that depth keeps the scale '
+                            'it has: check camera_height and camera_pitch_deg')
 
     def age(self, msg: Any) -> float:
         """Return the seconds since the stamp of a message; 0 for one without."""

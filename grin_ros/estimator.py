@@ -19,8 +19,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
-from functools import cached_property
+from dataclasses import dataclass, replace
+from functools import cached_property, partial
 import os
 import time
 
@@ -51,13 +51,14 @@ class DepthEstimate:
     :param depth: float32 z [m]; +Inf for sky and beyond the codec's range, NaN without a ray.
     :param ray_z: float32 z of the unit ray of each pixel, NaN without a ray.
     :param spread: returns the relative sigma of each pixel; not called before sigma is read.
+        It takes the relative sigma of the frame's scale where that is known from elsewhere.
     :param metric: False when the camera was unknown, so that only ratios of depth mean anything.
     :param timing: milliseconds per stage of the call, all its frames together, and their total.
     """
 
     depth: Array
     ray_z: Array
-    spread: Callable[[], Array]
+    spread: Callable[..., Array]
     metric: bool
     timing: dict[str, float]
 
@@ -70,6 +71,15 @@ class DepthEstimate:
     def range(self) -> Array:  # noqa: A003, RUF100
         """Return the float32 distance along the ray [m]."""
         return self.depth / self.ray_z
+
+    def scaled(self, factor: float, sigma_scale: float | None = None) -> DepthEstimate:
+        """
+        Return the estimate with depth multiplied.
+
+        :param sigma_scale: relative sigma of the scale if it is now known; None leaves sigma.
+        """
+        spread = self.spread if sigma_scale is None else partial(self.spread, sigma_scale)
+        return replace(self, depth=self.depth * np.float32(factor), spread=spread)
 
 
 class DepthEstimator:

@@ -28,14 +28,16 @@ from numpy.typing import NDArray
 from rclpy.lifecycle import LifecycleNode
 from sensor_msgs.msg import CameraInfo, Image, PointCloud2
 
+from grin_ros.camera import same_rays
 from grin_ros.clearing import clearing_points, near_depth
+from grin_ros.floor import FloorScale
 from grin_ros.intake import Frame
 from grin_ros.messages import camera_info_to_msg, depth_to_msg, image_to_msg
 from grin_ros.metronome import Metronome
 from grin_ros.params import DepthParams, FIELDS
 from grin_ros.pointcloud import cloud_to_msg, CloudGrid, CloudLimits
 from grin_ros.qos import output_qos, unheard
-from grin_ros.result import Result, Results, same
+from grin_ros.result import Result, Results
 
 TOPICS = {'depth': Image, 'camera_info': CameraInfo, 'points': PointCloud2, 'sigma': Image,
           'near': Image, 'clearing_points': PointCloud2, 'depth_color': Image,
@@ -76,6 +78,15 @@ class Outputs:
         """Take every topic back."""
         for publisher in self._publishers.values():
             self._node.destroy_lifecycle_publisher(publisher)
+
+    def forget(self) -> None:
+        """Forget what earlier frames told about the scale."""
+        self._results = Results()
+
+    @property
+    def floor(self) -> FloorScale:
+        """Return what the floor tells about the scale."""
+        return self._results.floor
 
     def unheard(self) -> dict[str, str]:
         """Return a sentence for each output with subscribers that cannot hear it."""
@@ -135,7 +146,7 @@ class Outputs:
         """Return the rays of the points, which are computed once per camera and stride."""
         grid = self._cloud_grid
         if (grid is None or grid.stride != params.points_stride
-                or not same(grid.camera, result.camera)):
+                or not same_rays(grid.camera, result.camera)):
             grid = self._cloud_grid = CloudGrid(result.camera, params.points_stride)
         return grid
 

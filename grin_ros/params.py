@@ -85,6 +85,12 @@ class DepthParams:
     depth_scale: float = _parameter(
         1.0, 'depth is multiplied by this: true over published distance, as `grin scale-check` '
         'measures it', low=0.01, high=100.0, dynamic=True)
+    camera_height: float = _parameter(
+        0.0, 'height of the lens above the floor: where the floor is seen, depth gets the scale '
+        'that puts it there; 0: unknown', unit='m', low=0.0, high=100.0, dynamic=True)
+    camera_pitch_deg: float = _parameter(
+        0.0, 'how far the camera looks down, for camera_height; 0 is level', unit='deg',
+        low=-90.0, high=90.0, dynamic=True)
     frame_id: str = _parameter(
         '', 'frame of the outputs, x right, y down, z forward; empty for that of the image')
     num_inference_steps: int = _parameter(

@@ -79,30 +79,31 @@ class Request:
                          len(view.grid)), decoder, asked, metric)
 
     def decode(self, x_0: Array, log_b: Array, calibration: float,
-               sigma_frame: float) -> tuple[Array, Array, Callable[[], Array]]:
+               sigma_frame: float) -> tuple[Array, Array, Callable[..., Array]]:
         """
         Decode the answer of the networks.
 
         :param x_0: (K, N) of the last step, as log_b.
         :param calibration: factor of the head's sigma at this number of steps.
         :param sigma_frame: relative sigma of the scale of a frame without prompts.
-        :returns: depth and ray_z of each pixel, and what computes its relative sigma.
+        :returns: depth and ray_z of each pixel, and what computes its relative sigma, which
+            takes that of the scale where it is known better.
         """
         decoder, guide = self.decoder, self.query.image
         # The median of one draw is the draw, and takes longer than all of the decoding.
         p = (x_0[0] if len(x_0) == 1 else np.median(x_0, axis=0)) / np.float32(X_SCALE)  # (N,)
         prompted = self.query.prompts.mask.any()
 
-        def at_tokens() -> Array:
+        def at_tokens(sigma_scale: float = sigma_frame) -> Array:
             head = _spread(x_0, log_b, calibration, decoder.codec.nats_per_unit)
             # Who gives a known range gives the scale.
-            return head if prompted else np.hypot(head, np.float32(sigma_frame))
+            return head if prompted else np.hypot(head, np.float32(sigma_scale))
 
         if self.pixels is not None:
             ray_z = decoder.ray_z_at(self.pixels, self.query.mask)
             return decoder.depth(p, ray_z, None), ray_z, at_tokens
         return (decoder.depth(p, decoder.ray_z, guide), decoder.ray_z,
-                lambda: decoder.spread(at_tokens()))
+                lambda *scale: decoder.spread(at_tokens(*scale)))
 
 
 def batches(shapes: Sequence[Hashable], most: int) -> Iterator[list[int]]:

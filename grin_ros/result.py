@@ -20,16 +20,20 @@
 from __future__ import annotations
 
 from functools import cached_property
-from typing import Any
+from typing import Any, TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from grin_ros.camera import Camera
+from grin_ros.camera import Camera, same_rays
+from grin_ros.floor import FloorScale, Mount
 from grin_ros.gates import apply_gates
 from grin_ros.intake import Frame
 from grin_ros.params import DepthParams
 from grin_ros.rectify import rectified_camera, Rectifier
+
+if TYPE_CHECKING:  # what loads the model is imported when it is loaded
+    from grin_ros.estimator import DepthEstimate
 
 Array = NDArray[np.float32]
 
@@ -40,15 +44,22 @@ class Results:
     def __init__(self) -> None:
         """Start without a camera."""
         self._rectifiers: list[Rectifier] = []
+        self.floor = FloorScale()
 
-    def make(self, frame: Frame, estimate: Any, params: DepthParams) -> Result:
+    def make(self, frame: Frame, estimate: DepthEstimate, params: DepthParams) -> Result:
         """Return what is published of an estimate."""
+        if params.depth_scale != 1:
+            estimate = estimate.scaled(params.depth_scale)
+        if params.camera_height > 0:
+            height, width = estimate.depth.shape
+            estimate = self.floor.apply(estimate, _camera(frame).scaled(width, height),
+                                        Mount(params.camera_height, params.camera_pitch_deg))
         return Result(frame, estimate, params, self.rectifier)
 
     def rectifier(self, source: Camera, target: Camera) -> Rectifier:
         """Return the one between two cameras; a depth and an image size are kept."""
         for known in self._rectifiers:
-            if same(known.source, source) and same(known.target, target):
+            if same_rays(known.source, source) and same_rays(known.target, target):
                 return known
         self._rectifiers = [*self._rectifiers[-1:], Rectifier(source, target)]
         return self._rectifiers[-1]
@@ -61,20 +72,18 @@ class Result:
     :param rectifier: returns the Rectifier between two cameras.
     """
 
-    def __init__(self, frame: Frame, estimate: Any, params: DepthParams, rectifier: Any) -> None:
+    def __init__(self, frame: Frame, estimate: DepthEstimate, params: DepthParams,
+                 rectifier: Any) -> None:
         """Gate depth, then move it to the grid; all else is made when it is read."""
         self._frame, self._estimate, self._rectifier = frame, estimate, rectifier
         height, width = estimate.depth.shape
-        self._source = frame.camera or Camera.default_pinhole(*frame.image.shape[1::-1])
+        self._source = _camera(frame)
         self.rectified = params.output == 'rectified'
         self.image_camera = (rectified_camera(frame.info, self._source) if self.rectified
                              else self._source)
         self.camera = self.image_camera.scaled(width, height)
-        seen = estimate.depth
-        if params.depth_scale != 1:
-            seen = seen * np.float32(params.depth_scale)
-        sigma = seen * self._seen_spread if params.max_sigma > 0 else None
-        depth = apply_gates(seen, sigma, params.min_depth, params.max_depth,
+        sigma = estimate.depth * self._seen_spread if params.max_sigma > 0 else None
+        depth = apply_gates(estimate.depth, sigma, params.min_depth, params.max_depth,
                             params.max_sigma, params.edge_gate)
         self.depth: Array = self._moved.depth(depth) if self._moved else depth  # (H, W) [m]
 
@@ -110,7 +119,6 @@ class Result:
         return np.asarray(known * self.spread)
 
 
-def same(a: Camera, b: Camera) -> bool:
-    """Return True when two cameras have the same rays."""
-    return (a.width, a.height, a.model, a.distortion, *a.intrinsics.flat) == (
-        b.width, b.height, b.model, b.distortion, *b.intrinsics.flat)
+def _camera(frame: Frame) -> Camera:
+    """Return the camera of a frame, which may be unknown."""
+    return frame.camera or Camera.default_pinhole(*frame.image.shape[1::-1])

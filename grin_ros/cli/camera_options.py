@@ -30,6 +30,7 @@ from grin_ros.camera_info import read_camera_info
 from grin_ros.cli.options import complain
 from grin_ros.data.frames import read_image
 from grin_ros.estimator import DepthEstimator
+from grin_ros.floor import Mount
 
 
 def add_camera_options(parser: argparse.ArgumentParser, may_be_unknown: bool = True) -> None:
@@ -47,6 +48,22 @@ def add_camera_options(parser: argparse.ArgumentParser, may_be_unknown: bool = T
     parser.set_defaults(no_intrinsics=False)
     parser.add_argument('--rectified', action='store_true',
                         help='with --camera-info: the images are rectified, use P and no D')
+
+
+def add_mount_options(parser: argparse.ArgumentParser) -> None:
+    """Add what chosen_mount reads."""
+    parser.add_argument('--camera-height', type=float, metavar='M',
+                        help='of the lens above the floor: where the floor is seen, depth gets '
+                        'the scale that puts it there')
+    parser.add_argument('--camera-pitch', type=float, default=0.0, metavar='DEG',
+                        help='how far the camera looks down (default: 0, level)')
+
+
+def chosen_mount(options: argparse.Namespace) -> Mount | None:
+    """Return where the command line says that the camera stands."""
+    if options.camera_height is None:
+        return None
+    return Mount(options.camera_height, options.camera_pitch)
 
 
 def chosen_camera(options: argparse.Namespace, width: int, height: int) -> Camera | None:

@@ -36,6 +36,7 @@ from grin_ros.errors import GrinError
 from grin_ros.estimator import DepthEstimate, DepthEstimator
 from grin_ros.eval_report import WorstFrames
 from grin_ros.evaluate import Grid, mean_rows, score
+from grin_ros.floor import FloorScale, Mount
 from grin_ros.grid_limit import through_grid
 from grin_ros.metrics import ALIGNMENTS
 
@@ -56,6 +57,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
                         help='take out the scale (median) or scale and shift of inverse depth')
     parser.add_argument('--no-intrinsics', action='store_true',
                         help='hide the camera from the network')
+    parser.add_argument('--floor', action='store_true',
+                        help='use the height and the tilt of the camera, as the node does with '
+                        'camera_height; for shards, which know them')
     parser.add_argument('--report', type=Path, metavar='PNG',
                         help='one picture: photo, depth, truth and error, the worst frames first')
     parser.add_argument('--report-frames', type=int, default=24, metavar='N',
@@ -72,7 +76,10 @@ def run(options: argparse.Namespace) -> int:
 
     def estimate(sample: Sample) -> DepthEstimate:
         camera = None if options.no_intrinsics else sample.camera
-        return estimator.estimate(sample.image, camera, options.steps, options.samples)
+        result = estimator.estimate(sample.image, camera, options.steps, options.samples)
+        if not options.floor:
+            return result
+        return FloorScale().apply(result, sample.camera, mount_of(sample))
 
     rows = score(estimate, samples, protocol, options.align, grid_of(estimator),
                  worst.add if options.report else None)
@@ -97,10 +104,19 @@ def run(options: argparse.Namespace) -> int:
         worst.write(options.report, how, means)
     write_json(options.json, {
         'bundle': estimator.bundle.name, 'backend': estimator.backend.reason,
-        'align': options.align, 'protocol': vars(protocol), 'steps': steps,
+        'align': options.align, 'floor': options.floor, 'protocol': vars(protocol), 'steps': steps,
         'samples': options.samples, 'means': means, 'by_range': ranges, 'by_fov': fovs,
         'frames': rows})
     return 0
+
+
+def mount_of(sample: Sample) -> Mount:
+    """Return where the camera of a rendered frame stands."""
+    try:
+        return Mount(sample.meta['height_m'], -sample.meta['pitch_deg'])
+    except KeyError as error:
+        raise GrinError('--floor: these frames do not know how their camera stands; shards of '
+                        '`grin scenes` do') from error
 
 
 def grid_of(estimator: DepthEstimator) -> Callable[[Sample], Grid]:

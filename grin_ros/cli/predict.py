@@ -28,21 +28,29 @@ from numpy.typing import NDArray
 
 from grin_ros import visualise
 from grin_ros.camera import Camera
-from grin_ros.cli.camera_options import add_camera_options, read_photo
+from grin_ros.cli.camera_options import (
+    add_camera_options,
+    add_mount_options,
+    chosen_mount,
+    read_photo,
+)
 from grin_ros.cli.options import (
     add_estimator_options,
+    complain,
     load_estimator,
     progress,
     write_json,
 )
 from grin_ros.errors import GrinError
 from grin_ros.estimator import DepthEstimate
+from grin_ros.floor import FloorScale
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options."""
     parser.add_argument('images', nargs='+', type=Path, metavar='IMAGE')
     add_camera_options(parser)
+    add_mount_options(parser)
     parser.add_argument('--output', type=Path, required=True, metavar='DIR',
                         help='gets NAME_depth.npy, _depth.png, _sigma.npy and _points.ply')
     add_estimator_options(parser)
@@ -55,6 +63,7 @@ def run(options: argparse.Namespace) -> int:
     if twice:
         raise GrinError(f'several images are called {", ".join(twice)}: their results would '
                         'overwrite each other, so give them in separate calls')
+    mount = chosen_mount(options)
     estimator = load_estimator(options)
     try:
         options.output.mkdir(parents=True, exist_ok=True)
@@ -64,6 +73,12 @@ def run(options: argparse.Namespace) -> int:
     for path in progress(options.images, 'predict'):
         image, camera = read_photo(options, path, estimator)
         result = estimator.estimate(image, camera, options.steps, options.samples)
+        if mount and camera:
+            floor = FloorScale()
+            result = floor.apply(result, camera, mount)
+            if floor.factor is None:
+                complain(f'{path}: no floor is seen {mount.height_m} m below the camera, so '
+                         'that the scale stays as the network says')
         write_files(options.output / path.stem, image, camera, result)
         rows.append(summary(path, result))
     for row in rows:

@@ -23,9 +23,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from grin_ros.demo.frames import shipped
+
 robots = pytest.importorskip('robot', reason='ROS 2 is not installed')
 
 MAX_RSS_KB = 450_000
+# How the camera of a frame that ships stood, by the floor in its true depth.
+FRAME, FRAME_HEIGHT_M, FRAME_PITCH_DEG = 'table_2', 1.755, 27.5
 
 
 @pytest.fixture(scope='module')
@@ -57,6 +61,35 @@ def test_images_become_metric_depth(node: 'robots.NodeProcess', make_robot: Call
     assert (cloud.width, cloud.height, cloud.point_step) == (320, 240, 16)
     robot.diagnosed('scale', 'metric')
     assert memory_kb(node.process.pid) < MAX_RSS_KB
+
+
+def test_scale_follows_the_floor(node: 'robots.NodeProcess', make_robot: Callable) -> None:
+    """With the height of the camera all depth is scaled by what diagnostics say; 0 undoes it."""
+    frame = next(frame for frame in shipped() if frame.name == FRAME)
+    k, (height, width) = frame.camera.intrinsics, frame.depth.shape
+    info = robots.pinhole_info(width, height, k=k.ravel().tolist(),
+                               p=np.column_stack([k, np.zeros(3)]).ravel().tolist())
+    robot = make_robot('shipped', outputs=('depth', 'sigma'))
+    robot.wait_until_heard()
+    depths, doubts = [], []
+    for camera_height in (0.0, FRAME_HEIGHT_M, 2 * FRAME_HEIGHT_M, 0.0):
+        assert robot.set_parameter('camera_height', camera_height).successful
+        assert robot.set_parameter('camera_pitch_deg', FRAME_PITCH_DEG).successful
+        stamp = robot.ask(frame.image, info)
+        depth, sigma = (np.frombuffer(robot.answers[name][stamp].data, np.float32).reshape(
+            height, width) for name in ('depth', 'sigma'))
+        depths.append(depth)
+        doubts.append(np.nanmedian(sigma / np.where(np.isfinite(depth), depth, np.nan)))
+        if camera_height:
+            both = np.isfinite(depth) & np.isfinite(depths[0])
+            factors = depth[both] / depths[0][both]
+            np.testing.assert_allclose(factors, np.median(factors), rtol=1e-5)
+            robot.diagnosed('floor', f'depth is multiplied by {np.median(factors):.2f}')
+    known = np.isfinite(depths[1]) & np.isfinite(frame.depth)
+    assert abs(np.log(np.median(depths[1][known] / frame.depth[known]))) < 0.1
+    assert abs(np.log(np.median(depths[2][known] / frame.depth[known])) - np.log(2)) < 0.1
+    assert doubts[1] < doubts[0]
+    np.testing.assert_array_equal(depths[3], depths[0])
 
 
 def test_it_ends_with_zero_and_without_torch(node: 'robots.NodeProcess') -> None:

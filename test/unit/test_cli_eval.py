@@ -24,7 +24,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from grin_ros.camera import Camera
 from grin_ros.cli import main
+from grin_ros.cli.eval import mount_of
+from grin_ros.data.sample import Sample
+from grin_ros.floor import Mount
 
 pytest.importorskip('onnxruntime', reason='no ONNX Runtime: pip install "grin_ros[cpu]"')
 
@@ -63,6 +67,21 @@ def test_frames_and_groups_are_scored(tiny_bundle: Path, frames: Path, tmp_path:
     assert scores['protocol']['crop'] == 'none'
     assert 'mean indoor' in capsys.readouterr().out
     assert report.read_bytes()[1:4] == b'PNG'
+
+
+def test_floor_needs_frames_that_know_how_their_camera_stands(
+        tiny_bundle: Path, frames: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(['eval', '--data', str(frames), '--dataset', 'npz', '--floor', '--bundle',
+                 str(tiny_bundle), '--threads', '1']) == 2
+    assert 'grin scenes' in capsys.readouterr().err
+
+
+def test_mounts_look_down_where_renders_look_up() -> None:
+    """The pitch of a rendered frame is upwards, that of a mount downwards (REP-103)."""
+    meta = {'height_m': 1.2, 'pitch_deg': -30.0}
+    sample = Sample(np.zeros((8, 8, 3), np.uint8), np.ones((8, 8), np.float32),
+                    Camera.from_hfov(60, 8, 8), meta)
+    assert mount_of(sample) == Mount(1.2, 30.0)
 
 
 def test_the_command_line_changes_the_protocol(tiny_bundle: Path, frames: Path, tmp_path: Path,

@@ -61,6 +61,20 @@ def test_every_image_gets_its_four_files(tiny_bundle: Path, tmp_path: Path, phot
     assert ('scale not metric' in capsys.readouterr().out) is not row['metric']
 
 
+def test_a_floor_that_is_not_seen_is_named(tiny_bundle: Path, tmp_path: Path, photo: Path,
+                                           capsys: pytest.CaptureFixture[str]) -> None:
+    """Without a floor depth is what it is without the height, and the user is told."""
+    here = '--hfov', '60', '--output'
+    assert predict(tiny_bundle, photo, *here, tmp_path / 'without') == 0
+    assert predict(tiny_bundle, photo, *here, tmp_path / 'with', '--camera-height', '50',
+                   '--camera-pitch', '-80') == 0
+    assert 'no floor is seen 50.0 m below' in capsys.readouterr().err
+    np.testing.assert_array_equal(*(np.load(tmp_path / name / 'photo_depth.npy')
+                                    for name in ('without', 'with')))
+    assert predict(tiny_bundle, photo, *here, tmp_path / 'no', '--camera-height', '-1') == 2
+    assert 'camera_height' in capsys.readouterr().err
+
+
 def test_a_camera_must_be_given(tiny_bundle: Path, photo: Path, tmp_path: Path) -> None:
     with pytest.raises(SystemExit) as stop:
         predict(tiny_bundle, photo, '--output', tmp_path)

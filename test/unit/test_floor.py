@@ -1,0 +1,131 @@
+# Copyright 2026 The grin_ros Authors
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+#
+# SPDX-License-Identifier: Apache-2.0
+
+"""Tests of floor: it is found where it is, and scale follows it."""
+
+import math
+
+import numpy as np
+import pytest
+
+from grin_ros.camera import Camera
+from grin_ros.errors import GrinError
+from grin_ros.estimator import DepthEstimate
+from grin_ros.floor import FloorFinder, FloorScale, MEMORY, Mount, SIGMA
+
+CAMERAS = {
+    'pinhole': Camera.from_hfov(80, 160, 120),
+    'distorted': Camera(Camera.from_hfov(80, 160, 120).intrinsics, 160, 120, (-0.2, 0.05, 0, 0)),
+    'fisheye': Camera(np.array([[60, 0, 79.5], [0, 60, 59.5], [0, 0, 1.0]]), 160, 120,
+                      (0.02, 0, 0, 0), 'equidistant')}
+
+
+def seen(camera: Camera, mount: Mount, wall_m: float = 6.0, table_m: float = 0.0) -> np.ndarray:
+    """Return the z of a floor, of a wall, and of a table of such a height that fills half."""
+    rays = camera.rays().astype(np.float64)
+    pitch = math.radians(mount.pitch_deg)
+    down = rays @ (0, math.cos(pitch), math.sin(pitch))
+    ahead = rays @ (0, -math.sin(pitch), math.cos(pitch))
+
+    def range_to(height_m: float) -> np.ndarray:
+        return np.where(down > 1e-6, height_m / np.maximum(down, 1e-6), np.inf)
+
+    ranges = np.minimum(range_to(mount.height_m), np.where(ahead > 1e-6, wall_m / ahead, np.inf))
+    if table_m:
+        table = range_to(mount.height_m - table_m)
+        on_it = (table * ahead < 1.6) & (np.arange(camera.width) < camera.width * 0.7)
+        ranges = np.where(on_it, np.minimum(table, ranges), ranges)
+    return (ranges * rays[..., 2]).astype(np.float32)
+
+
+def estimate_of(depth: np.ndarray) -> DepthEstimate:
+    """Return an estimate whose sigma is that of the scale, 0.3 unless it is known."""
+    return DepthEstimate(depth, np.ones_like(depth),
+                         lambda scale=0.3: np.full(depth.shape, scale, np.float32), True,
+                         {'total': 0.0})
+
+
+@pytest.mark.parametrize('lens', CAMERAS)
+@pytest.mark.parametrize('mount', [Mount(0.3), Mount(1.4, 30), Mount(1.0, -8), Mount(2.5, 60)])
+@pytest.mark.parametrize('error', [0.5, 1.0, 1.8])
+def test_factor_undoes_a_wrong_scale(lens: str, mount: Mount, error: float) -> None:
+    """Depth that is off by a factor comes back, for every lens and tilt, with noise of 3 %."""
+    depth = seen(CAMERAS[lens], mount) * np.float32(error)
+    depth = depth * np.exp(np.random.default_rng(0).normal(0, 0.03, depth.shape))
+    factor = FloorFinder(CAMERAS[lens], mount).factor(depth.astype(np.float32))
+    assert factor == pytest.approx(1 / error, rel=0.02)
+
+
+def test_a_table_is_no_floor() -> None:
+    """The lowest level counts, not the largest; a table that hides the floor is not taken."""
+    camera, mount = CAMERAS['pinhole'], Mount(1.5, 30)
+    finder = FloorFinder(camera, mount)
+    assert finder.factor(seen(camera, mount, table_m=0.7)) == pytest.approx(1, rel=0.02)
+
+
+@pytest.mark.parametrize('depth', [np.inf, np.nan, 2.0], ids=['sky', 'nothing', 'wall'])
+def test_without_a_floor_there_is_no_factor(depth: float) -> None:
+    """Sky, no depth at all, and a wall that a level camera looks at say nothing."""
+    camera = CAMERAS['pinhole']
+    finder = FloorFinder(camera, Mount(3.0))
+    assert finder.factor(np.full((120, 160), depth, np.float32)) is None
+
+
+def test_a_floor_far_off_scale_is_not_believed() -> None:
+    """Depth ten times too large shows something else than the floor."""
+    camera, mount = CAMERAS['pinhole'], Mount(1.0, 20)
+    assert FloorFinder(camera, mount).factor(seen(camera, mount) * np.float32(10)) is None
+
+
+def test_scale_is_kept_while_no_floor_is_seen_and_one_frame_does_not_move_it() -> None:
+    """The median of the latest frames counts; sigma becomes that of a known scale."""
+    camera, mount = CAMERAS['pinhole'], Mount(1.0, 20)
+    floor, depth = FloorScale(), seen(CAMERAS['pinhole'], mount)
+    wall = np.full_like(depth, np.inf)
+    before = floor.apply(estimate_of(wall), camera, mount)
+    assert before.depth is wall and before.spread()[0, 0] == np.float32(0.3)
+    assert floor.factor is None and floor.unseen == 1
+    for _ in range(3):
+        after = floor.apply(estimate_of(depth / 2), camera, mount)
+    np.testing.assert_allclose(after.depth, depth, rtol=0.02)
+    assert after.spread()[0, 0] == np.float32(SIGMA)
+    np.testing.assert_allclose(after.sigma[-1], SIGMA * after.depth[-1], rtol=1e-6)
+    floor.apply(estimate_of(depth), camera, mount)
+    assert floor.factor == pytest.approx(2, rel=0.02)
+    floor.apply(estimate_of(wall), camera, mount)
+    assert floor.factor == pytest.approx(2, rel=0.02) and floor.unseen == 1
+    for _ in range(MEMORY):
+        floor.apply(estimate_of(depth), camera, mount)
+    assert floor.factor == pytest.approx(1, rel=0.02) and floor.unseen == 0
+
+
+def test_another_mount_or_camera_starts_anew() -> None:
+    """What was learnt of one mounting is not used for another."""
+    camera, mount = CAMERAS['pinhole'], Mount(1.0, 20)
+    floor, depth = FloorScale(), seen(CAMERAS['pinhole'], mount)
+    floor.apply(estimate_of(depth / 2), camera, mount)
+    assert floor.factor == pytest.approx(2, rel=0.02)
+    floor.apply(estimate_of(depth / 2), camera, Mount(2.0, 20))
+    assert floor.factor == pytest.approx(4, rel=0.02) or floor.factor is None
+    floor.apply(estimate_of(np.full((60, 80), np.inf, np.float32)), camera.scaled(80, 60), mount)
+    assert floor.factor is None
+
+
+@pytest.mark.parametrize('values', [(0.0, 0.0), (-1.0, 0.0), (math.nan, 0.0), (1.0, 91.0)])
+def test_impossible_mounts_are_refused(values: tuple) -> None:
+    """The error names the parameters."""
+    with pytest.raises(GrinError, match='camera_height.*camera_pitch_deg'):
+        Mount(*values)
