@@ -28,6 +28,8 @@ robots = pytest.importorskip('robot', reason='ROS 2 is not installed')
 qos = pytest.importorskip('rclpy.qos')
 CompressedImage = pytest.importorskip('sensor_msgs.msg').CompressedImage
 
+from grin_ros.channel import UNSEEN  # noqa: E402
+
 
 def warned(robot: 'robots.Robot', about: str, *words: str) -> None:
     """Wait for a warning in diagnostics that has all words."""
@@ -88,6 +90,19 @@ def test_stamps_of_the_future_and_stamps_that_go_back_are_answered_and_named(
     ask_until_warned(50.0, 'future', 's in the future', 'use_sim_time')
     ask_until_warned(-20.0, 'stamps_go_back')
     assert robot.level == b'\x01'
+
+
+def test_a_floor_that_is_never_seen_is_named(node: 'robots.NodeProcess',
+                                             make_robot: Callable) -> None:
+    """A camera said to be 90 m above the floor, whose depth is metres, sees none."""
+    robot = make_robot('timely', outputs=('depth',))
+    robot.wait_until_heard()
+    assert robot.set_parameter('camera_height', 90.0).successful
+    for _ in range(UNSEEN):
+        robot.ask(robots.picture(), robots.pinhole_info())
+    warned(robot, 'floor', 'no floor 90.0 m below', 'camera_height', 'camera_pitch_deg')
+    robot.diagnosed('floor', 'never seen')
+    assert robot.set_parameter('camera_height', 0.0).successful
 
 
 def test_a_clock_that_goes_back_is_a_new_beginning(
