@@ -140,12 +140,15 @@ def photometric(image: NDArray[np.uint8], rng: np.random.Generator,
     return out
 
 
-def restyle(image: NDArray[np.float32], rng: np.random.Generator) -> NDArray[np.float32]:
+def restyle(image: NDArray[np.float32], rng: np.random.Generator, share: float | None = None,
+            ) -> NDArray[np.float32]:
     """
     Blend (H, W, 3) in 0..1 with a random convolution of itself, of the same mean and contrast.
 
     Shapes stay, textures and colours change: what is learnt must not hang on how renders look
     (RandConv, Xu et al. 2021).
+
+    :param share: of the image that stays; drawn when it is None.
     """
     size = int(rng.choice([1, 3, 5]))
     kernels = rng.standard_normal((3, 3, size, size)).astype(np.float32)
@@ -155,7 +158,8 @@ def restyle(image: NDArray[np.float32], rng: np.random.Generator) -> NDArray[np.
                        for row in kernels])
     mixed = (mixed - mixed.mean((0, 1))) / (mixed.std((0, 1)) + 1e-4)
     mixed = mixed * image.std() + image.mean()
-    return np.clip(cv2.addWeighted(image, share := rng.uniform(0, 1), mixed, 1 - share, 0), 0, 1)
+    share = rng.uniform(0, 1) if share is None else share
+    return np.clip(cv2.addWeighted(image, share, mixed, 1 - share, 0), 0, 1)
 
 
 def _streak(rng: np.random.Generator) -> NDArray[np.float32]:

@@ -28,7 +28,7 @@ torch = pytest.importorskip('torch', reason='calibrating needs torch')
 
 from grin_ros.camera import Camera  # noqa: E402
 from grin_ros.data.sample import Sample  # noqa: E402
-from grin_ros.train.calibrate import calibrate, FEWEST  # noqa: E402
+from grin_ros.train.calibrate import calibrate, FEWEST, strange  # noqa: E402
 
 SIZE = (64, 32)
 
@@ -67,13 +67,28 @@ def test_the_part_of_the_frame_is_the_spread_of_scale() -> None:
     assert near ** 2 + far ** 2 == pytest.approx(2 * (plain ** 2 + np.log(2) ** 2), rel=1e-3)
 
 
-def test_the_kind_of_world_known_worst_decides() -> None:
+def test_kinds_of_worlds_count_alike() -> None:
+    """However many frames there are of each; the seed of a frame is its number."""
     model, rooms = tiny_grin(), samples()
-    plain = calibrate(model, rooms, SIZE, (1,))['sigma_frame']
-    off = scaled(samples(kind='street'), 30.0)
-    assert calibrate(model, off, SIZE, (1,))['sigma_frame'] > plain
-    both = calibrate(model, rooms + off, SIZE, (1,))['sigma_frame']
-    assert both > max(plain, 0.9 * calibrate(model, off, SIZE, (1,))['sigma_frame'])
+    streets = scaled(samples(2 * FEWEST, 'street'), 30.0)
+    one, other, both = (calibrate(model, each, SIZE, (1,))['sigma_frame'] for each in (
+        rooms, streets, rooms + streets))
+    assert other > one
+    assert both ** 2 == pytest.approx((one ** 2 + other ** 2) / 2, rel=0.02)
+
+
+def test_the_scale_of_frames_is_judged_in_looks_that_are_new() -> None:
+    """Frames without any look have none to lose; with one, the scale is that of another look."""
+    picture = samples(1)[0].image
+    assert np.abs(strange(picture, 0).astype(int) - picture).mean() > 10
+    assert not np.array_equal(strange(picture, 0), strange(picture, 1))
+    np.testing.assert_array_equal(strange(picture, 0), strange(picture, 0))
+    grey = np.full_like(picture, 90)
+    assert np.ptp(strange(grey, 0)) == 0
+    model, frames = tiny_grin(), samples()
+    flat = [replace(frame, image=grey) for frame in frames]
+    assert calibrate(model, flat, SIZE, (1,))['sigma_frame'] != pytest.approx(
+        calibrate(model, frames, SIZE, (1,))['sigma_frame'], rel=1e-6)
 
 
 def test_few_frames_tell_nothing_about_a_kind() -> None:
