@@ -53,7 +53,7 @@ SCENES := OMP_NUM_THREADS=1 nice -n 19 $(PY) -m grin_ros scenes --workers 1 --si
 # Memory that is kept, not given back after each tensor: a seventh of a training step on a CPU.
 KEEP_MEMORY := MALLOC_MMAP_MAX_=0 MALLOC_TRIM_THRESHOLD_=100000000000 MALLOC_TOP_PAD_=268435456
 
-.PHONY: demo test lint colcon pytest jazzy-slice test-jazzy test-cv-bridge soak bench worlds \
+.PHONY: demo test environments lint colcon pytest jazzy-slice test-jazzy test-cv-bridge soak bench worlds \
 	train-slice clean help
 
 help:  ## this list
@@ -89,7 +89,11 @@ $(JAZZY)/.stamp-test: setup.py
 demo: $(VENV)/.stamp-run $(VENV)/.stamp-package  ## real images through real topics: a table, a picture and a cloud
 	$(BIN)/grin demo --output demo
 
-test: $(VENV)/.stamp-test  ## every check CI makes; pytest's summary comes last
+# Side by side: installing is half waiting. What fails here is reported by the check that needs it.
+environments:
+	@-$(MAKE) --no-print-directory --keep-going --jobs 2 $(VENV)/.stamp-test $(BRIDGE_STAMP)
+
+test: environments  ## every check CI makes; pytest's summary comes last
 	@failed=; \
 	for check in $(CHECKS); do \
 		echo "== $$check"; start=$$(date +%s); \
