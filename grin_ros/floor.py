@@ -33,6 +33,9 @@ if TYPE_CHECKING:  # what loads the model is imported when it is loaded
     from grin_ros.estimator import DepthEstimate
 
 SIGMA = 0.1  # [nats] of a scale that the floor says; half of the frames are nearer than 0.04
+# Mounts are measured to a degree or two, and robots nod: [deg] tried around it, how likely.
+TILTS_DEG = np.array([-4.0, -2.0, 0.0, 2.0, 4.0])
+LIKELY = np.exp(-0.5 * (TILTS_DEG / 3.0) ** 2)
 MEMORY = 15  # frames whose median counts
 POINTS = 3000  # pixels that are looked at, about
 SHALLOWEST = 0.05  # sine of the angle at which a ray must meet the floor to tell its height
@@ -66,7 +69,7 @@ class Mount:
 
 class FloorFinder:
     """
-    Finds the floor in the depth of a camera, whose tilt says how each ray falls.
+    Finds the floor in the depth of a camera, whose tilt says how far each ray falls.
 
     :param camera: of the grid of depth.
     """
@@ -77,11 +80,12 @@ class FloorFinder:
         self._step = max(1, int(math.sqrt(camera.width * camera.height / POINTS)))
         v, u = np.mgrid[:camera.height:self._step, :camera.width:self._step]
         rays = camera.rays_at(np.stack([u.ravel(), v.ravel()], -1)).reshape(*u.shape, 3)
-        pitch = math.radians(mount.pitch_deg)
+        pitch = np.radians(mount.pitch_deg + TILTS_DEG)
+        down = np.stack([np.zeros_like(pitch), np.cos(pitch), np.sin(pitch)], -1)
         with np.errstate(invalid='ignore', divide='ignore'):
-            sine = rays @ np.array([0, math.cos(pitch), math.sin(pitch)], np.float32)
-            self._drop = np.where(sine > SHALLOWEST, sine / rays[..., 2], np.nan)
-        self._count = int(np.isfinite(rays[..., 2]).sum())
+            sine = np.moveaxis(rays @ down.T.astype(np.float32), -1, 0)  # (tilt, row, column)
+            self._drops = np.where(sine > SHALLOWEST, sine / rays[..., 2], np.nan)
+        self._count = max(1, int(np.isfinite(rays[..., 2]).sum()))
 
     def factor(self, depth: NDArray[np.float32]) -> float | None:
         """
@@ -92,17 +96,25 @@ class FloorFinder:
 
         :param depth: (H, W) z [m].
         """
+        seen = depth[::self._step, ::self._step] / np.float32(self.mount.height_m)
+        _, factor = max((likely * score, factor) for likely, (score, factor) in zip(
+            LIKELY, (self._level(seen * drop) for drop in self._drops), strict=True))
+        return factor or None
+
+    def _level(self, heights: NDArray[np.float32]) -> tuple[float, float]:
+        """Return how much a level is the floor, 0 for not at all, and its factor."""
         with np.errstate(invalid='ignore', divide='ignore'):
-            levels = np.log(depth[::self._step, ::self._step] * self._drop / self.mount.height_m)
+            levels = np.log(heights)
         levels = np.sort(levels[np.isfinite(levels)])
         tried = np.arange(-WIDEST, WIDEST, STEP)
         low, high, under = (np.searchsorted(levels, tried + offset)
                             for offset in (-TOLERANCE, TOLERANCE, 2 * TOLERANCE))
-        on, below = high - low, len(levels) - under
+        on, below = (high - low) / self._count, (len(levels) - under) / self._count
         best = int(np.argmax(on - 2 * below))
-        if on[best] <= FLOOR_SHARE * self._count or below[best] >= BELOW_SHARE * self._count:
-            return None
-        return math.exp(-float(np.median(levels[low[best]:high[best]])))
+        if on[best] <= FLOOR_SHARE or below[best] >= BELOW_SHARE:
+            return 0.0, 0.0
+        factor = math.exp(-float(np.median(levels[low[best]:high[best]])))
+        return float(on[best] - 2 * below[best]), factor
 
 
 class FloorScale:
