@@ -27,9 +27,15 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from grin_ros.cli.camera_options import add_camera_options, chosen_camera
+from grin_ros.cli.camera_options import (
+    add_camera_options,
+    add_mount_options,
+    chosen_camera,
+    chosen_mount,
+)
 from grin_ros.cli.options import add_estimator_options, load_estimator, progress, write_json
 from grin_ros.errors import GrinError
+from grin_ros.floor import FloorScale
 from grin_ros.visualise import colour_depth, scale_bar
 
 
@@ -41,6 +47,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--near', type=float, default=0.3, metavar='M', help='red (default 0.3)')
     parser.add_argument('--far', type=float, default=20.0, metavar='M', help='blue (default 20)')
     add_camera_options(parser)
+    add_mount_options(parser)
     add_estimator_options(parser)
 
 
@@ -50,6 +57,7 @@ def run(options: argparse.Namespace) -> int:
         raise GrinError('--near must be above 0 and below --far, and --every at least 1')
     if options.output.exists() and options.output.samefile(options.input):
         raise GrinError(f'{options.output} is the film itself: give another name')
+    mount, floor = chosen_mount(options), FloorScale()
     film = Film(options.input, options.every)
     estimator = load_estimator(options)
     camera = chosen_camera(options, film.width, film.height)
@@ -62,7 +70,10 @@ def run(options: argparse.Namespace) -> int:
     count, medians = 0, []
     try:
         for picture in progress(film, 'video'):
-            depth = estimator.estimate(picture, camera, options.steps, options.samples).depth
+            estimate = estimator.estimate(picture, camera, options.steps, options.samples)
+            if mount and camera:
+                estimate = floor.apply(estimate, camera, mount)
+            depth = estimate.depth
             coloured = colour_depth(depth, options.near, options.far)
             writer.write(cv2.cvtColor(np.hstack([picture, coloured, bar]), cv2.COLOR_RGB2BGR))
             finite = depth[np.isfinite(depth)]
@@ -73,6 +84,9 @@ def run(options: argparse.Namespace) -> int:
     if not count:
         raise GrinError(f'{options.input} has no picture that OpenCV decodes')
     note = '' if camera else '; the scale is not metric'
+    if mount:
+        note += (f'; depth was multiplied by {floor.factor:.2f} at the end' if floor.factor
+                 else '; no floor was seen')
     print(f'{count} pictures, {estimator.backend.reason}; {options.output}{note}')
     write_json(options.json, {'pictures': count, 'depth_median_m': medians,
                               'metric': camera is not None, 'bundle': estimator.bundle.name})

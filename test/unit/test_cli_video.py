@@ -71,3 +71,16 @@ def test_problems_of_the_user_end_with_one_sentence(
                              ([str(film), out, '--near', '9', '--far', '3'], '--near must be')):
         assert main(['video', *arguments, '--hfov', '70', '--bundle', str(tiny_bundle)]) == 2
         assert words in capsys.readouterr().err
+
+
+def test_a_floor_that_is_not_seen_is_named(tiny_bundle: Path, film: Path, tmp_path: Path,
+                                           capsys: pytest.CaptureFixture[str]) -> None:
+    medians = []
+    for extra in ((), ('--camera-height', '50')):
+        figures = tmp_path / 'figures.json'
+        assert main(['video', str(film), str(tmp_path / 'out.mp4'), '--hfov', '70', *extra,
+                     '--bundle', str(tiny_bundle), '--threads', '1', '--json',
+                     str(figures)]) == 0
+        medians.append(json.loads(figures.read_text())['depth_median_m'])
+        assert ('no floor was seen' in capsys.readouterr().out) is bool(extra)
+    assert medians[0] == medians[1]
