@@ -31,6 +31,8 @@ VERBS = {
     'eval': 'score a bundle against ground truth',
     'video': 'a film beside its depth',
     'bag': 'depth of a recorded bag, as a bag',
+    'view': 'turn the cloud of a photo by hand, or as a film',
+    'bench': 'measure how long a frame takes on this machine',
     'scale-check': 'compare depth with distances that were measured',
     'costmap': 'print a costmap layer for Nav2 that marks and clears with the clouds',
     'ablate': 'measure what steps and draws buy',
