@@ -132,7 +132,13 @@ class FloorScale:
         return float(np.median(self._factors)) if self._factors else None
 
     def apply(self, estimate: DepthEstimate, camera: Camera, mount: Mount) -> DepthEstimate:
-        """Return the estimate at the scale that the floor says, where it was seen so far."""
+        """
+        Return the estimate at the scale that the floor says, where it was seen so far.
+
+        One of an unknown camera stays as it is: nobody knows how its rays fall.
+        """
+        if not estimate.metric:
+            return estimate
         finder = self._finder
         if finder is None or finder.mount != mount or not same_rays(finder.camera, camera):
             finder = self._finder = FloorFinder(camera, mount)

@@ -74,8 +74,7 @@ def run(options: argparse.Namespace) -> int:
         image, camera = read_photo(options, path, estimator)
         result = estimator.estimate(image, camera, options.steps, options.samples)
         if mount and camera:
-            floor = FloorScale()
-            result = floor.apply(result, camera, mount)
+            result = (floor := FloorScale()).apply(result, camera, mount)
             if floor.factor is None:
                 complain(f'{path}: no floor is seen {mount.height_m} m below the camera, so '
                          'that the scale stays as the network says')

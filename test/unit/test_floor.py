@@ -51,10 +51,10 @@ def seen(camera: Camera, mount: Mount, wall_m: float = 6.0, table_m: float = 0.0
     return (ranges * rays[..., 2]).astype(np.float32)
 
 
-def estimate_of(depth: np.ndarray) -> DepthEstimate:
+def estimate_of(depth: np.ndarray, metric: bool = True) -> DepthEstimate:
     """Return an estimate whose sigma is that of the scale, 0.3 unless it is known."""
     return DepthEstimate(depth, np.ones_like(depth),
-                         lambda scale=0.3: np.full(depth.shape, scale, np.float32), True,
+                         lambda scale=0.3: np.full(depth.shape, scale, np.float32), metric,
                          {'total': 0.0})
 
 
@@ -105,6 +105,8 @@ def test_scale_is_kept_while_no_floor_is_seen_and_one_frame_does_not_move_it() -
     wall = np.full_like(depth, np.inf)
     before = floor.apply(estimate_of(wall), camera, mount)
     assert before.depth is wall and before.spread()[0, 0] == np.float32(0.3)
+    assert floor.factor is None and floor.unseen == 1
+    floor.apply(estimate_of(depth, metric=False), camera, mount)
     assert floor.factor is None and floor.unseen == 1
     for _ in range(3):
         after = floor.apply(estimate_of(depth / 2), camera, mount)
