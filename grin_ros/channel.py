@@ -38,7 +38,7 @@ from grin_ros.voice import Voice
 from grin_ros.watch import Stamps
 from grin_ros.watchdog import Watchdog
 
-UNSEEN = 100  # frames without a floor that are worth a word
+UNSEEN = 100  # first frames without a floor that are worth a word
 
 
 class Channel:
@@ -160,17 +160,22 @@ class Channel:
             self.outputs.publish(messages, self.params())
 
     def note_floor(self, params: DepthParams) -> None:
-        """Say what the floor tells about the scale, or that it is not seen."""
-        self.statistics.facts.pop('floor', None)
+        """Say what the floor tells about the scale, or that it was never seen."""
+        floor, facts = self.outputs.floor, self.statistics.facts
         if not params.camera_height:
-            return
-        floor = self.outputs.floor
-        known = f'depth is multiplied by {floor.factor:.2f}' if floor.factor else 'never seen'
-        self.statistics.facts['floor'] = f'{known}, last seen {floor.unseen} frames ago'
-        if floor.unseen >= UNSEEN:
-            self.voice.warn('floor', f'no floor {params.camera_height} m below the camera has '
-                            f'been seen in {floor.unseen} frames, so that depth keeps the scale '
-                            'it has: check camera_height and camera_pitch_deg')
+            facts.pop('floor', None)
+        elif floor.factor is not None:
+            facts['floor'] = (f'depth is multiplied by {floor.factor:.2f}, in place of '
+                              f'depth_scale; seen {floor.unseen} frames ago')
+        else:
+            facts['floor'] = f'not seen in {floor.unseen} frames'
+            if self._camera is None:
+                self.voice.warn('floor', f'camera_height needs a calibration on {self.infos.topic}'
+                                ', or hfov_deg: without one nobody knows how rays fall')
+            elif floor.unseen >= UNSEEN:
+                self.voice.warn('floor', f'no floor {params.camera_height} m below the camera was '
+                                f'seen in {floor.unseen} frames, so that the scale stays as the '
+                                'network says: check camera_height and camera_pitch_deg')
 
     def age(self, msg: Any) -> float:
         """Return the seconds since the stamp of a message; 0 for one without."""

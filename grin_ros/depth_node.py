@@ -187,12 +187,12 @@ class DepthNode(LifecycleNode):
 
     def _on_reset(self, request: Trigger.Request, response: Trigger.Response
                   ) -> Trigger.Response:
-        """Forget the cameras and the latencies."""
+        """Forget the cameras, what their floors told, and the latencies."""
         for statistics in self._statistics.values():
             statistics.reset()
         for channel in self._channels:
             channel.reset()
-        response.success, response.message = True, 'cameras and latencies forgotten'
+        response.success, response.message = True, 'cameras, scales and latencies forgotten'
         return response
 
     def _each_second(self) -> None:

@@ -14,7 +14,7 @@
 #
 # SPDX-License-Identifier: Apache-2.0
 
-"""Floor: depth of a camera that stands where it is known in; the scale that the floor says out."""
+"""Floor: depth, and the height and pitch of its camera in; the scale that the floor says out."""
 
 from __future__ import annotations
 
@@ -35,24 +35,27 @@ if TYPE_CHECKING:  # what loads the model is imported when it is loaded
 SIGMA = 0.1  # [nats] of a scale that the floor says; half of the frames are nearer than 0.04
 # Mounts are measured to a degree or two, and robots nod: [deg] tried around it, how likely.
 TILTS_DEG = np.array([-4.0, -2.0, 0.0, 2.0, 4.0])
-LIKELY = np.exp(-0.5 * (TILTS_DEG / 3.0) ** 2)
+PRIOR = np.exp(-0.5 * (TILTS_DEG / 3.0) ** 2)
 MEMORY = 15  # frames whose median counts
 POINTS = 3000  # pixels that are looked at, about
-SHALLOWEST = 0.05  # sine of the angle at which a ray must meet the floor to tell its height
+MIN_SINE = 0.05  # of the angle at which a ray must meet the floor to tell its height
 TOLERANCE = 0.07  # [nats] that a point may be off and still lie on the floor
 STEP = 0.03  # [nats] between the heights that are tried
-WIDEST = math.log(3.0)  # [nats] that a scale may be wrong and is still believed
+MAX_LOG_FACTOR = math.log(3.0)  # a scale may be wrong by so much and is still believed
 FLOOR_SHARE = 0.10  # of the pixels must show the floor
 BELOW_SHARE = 0.05  # of them may lie below; more, and it was a table
+# Of the level, per log of how far a ray falls per metre: 0 on a floor, 1 on a board that faces
+# the camera, whose rows lie on a level each.
+MAX_SLOPE = 0.4
 
 
 @dataclass(frozen=True)
 class Mount:
     """
-    Where a camera stands, which does not roll.
+    How a camera is mounted, which does not roll.
 
     :param height_m: of the lens above the floor.
-    :param pitch_deg: how far it looks down; 0 is level, 90 straight down.
+    :param pitch_deg: how far it looks down (REP-103); 0 is level, 90 straight down.
     :raises GrinError: for what no camera on a floor has.
     """
 
@@ -72,6 +75,7 @@ class FloorFinder:
     Finds the floor in the depth of a camera, whose tilt says how far each ray falls.
 
     :param camera: of the grid of depth.
+    :param mount: where it stands; its pitch to about 2 deg, less where it looks ahead.
     """
 
     def __init__(self, camera: Camera, mount: Mount) -> None:
@@ -79,13 +83,13 @@ class FloorFinder:
         self.camera, self.mount = camera, mount
         self._step = max(1, int(math.sqrt(camera.width * camera.height / POINTS)))
         v, u = np.mgrid[:camera.height:self._step, :camera.width:self._step]
-        rays = camera.rays_at(np.stack([u.ravel(), v.ravel()], -1)).reshape(*u.shape, 3)
+        rays = camera.rays_at(np.stack([u.ravel(), v.ravel()], -1))
         pitch = np.radians(mount.pitch_deg + TILTS_DEG)
         down = np.stack([np.zeros_like(pitch), np.cos(pitch), np.sin(pitch)], -1)
         with np.errstate(invalid='ignore', divide='ignore'):
-            sine = np.moveaxis(rays @ down.T.astype(np.float32), -1, 0)  # (tilt, row, column)
-            self._drops = np.where(sine > SHALLOWEST, sine / rays[..., 2], np.nan)
-        self._count = max(1, int(np.isfinite(rays[..., 2]).sum()))
+            sines = down.astype(np.float32) @ rays.T  # (tilt, pixel)
+            self._log_drops = np.log(np.where(sines > MIN_SINE, sines / rays[:, 2], np.nan))
+        self._count = max(1, int(np.isfinite(rays[:, 2]).sum()))
 
     def factor(self, depth: NDArray[np.float32]) -> float | None:
         """
@@ -94,27 +98,33 @@ class FloorFinder:
         The floor is the level that most points lie on while hardly any lie below it. Since
         depth is off by a share of itself, levels differ by factors.
 
-        :param depth: (H, W) z [m].
+        :param depth: (H, W) z [m] on the grid of the camera; NaN and Inf are no points.
         """
-        seen = depth[::self._step, ::self._step] / np.float32(self.mount.height_m)
-        _, factor = max((likely * score, factor) for likely, (score, factor) in zip(
-            LIKELY, (self._level(seen * drop) for drop in self._drops), strict=True))
+        with np.errstate(invalid='ignore', divide='ignore'):
+            z = np.log(depth[::self._step, ::self._step].ravel() / self.mount.height_m)
+        _, factor = max((likely * share, factor) for likely, (share, factor) in zip(
+            PRIOR, (self._level(z, drops) for drops in self._log_drops), strict=True))
         return factor or None
 
-    def _level(self, heights: NDArray[np.float32]) -> tuple[float, float]:
-        """Return how much a level is the floor, 0 for not at all, and its factor."""
-        with np.errstate(invalid='ignore', divide='ignore'):
-            levels = np.log(heights)
-        levels = np.sort(levels[np.isfinite(levels)])
-        tried = np.arange(-WIDEST, WIDEST, STEP)
+    def _level(self, log_z: NDArray[np.float32], log_drops: NDArray[np.float32],
+               ) -> tuple[float, float]:
+        """Return the share of a level that may be the floor and its factor; 0 without one."""
+        levels = log_z + log_drops
+        known = np.flatnonzero(np.isfinite(levels))
+        order = known[np.argsort(levels[known])]
+        levels = levels[order]
+        tried = np.arange(-MAX_LOG_FACTOR, MAX_LOG_FACTOR, STEP)
         low, high, under = (np.searchsorted(levels, tried + offset)
                             for offset in (-TOLERANCE, TOLERANCE, 2 * TOLERANCE))
         on, below = (high - low) / self._count, (len(levels) - under) / self._count
         best = int(np.argmax(on - 2 * below))
+        part = slice(low[best], high[best])
         if on[best] <= FLOOR_SHARE or below[best] >= BELOW_SHARE:
             return 0.0, 0.0
-        factor = math.exp(-float(np.median(levels[low[best]:high[best]])))
-        return float(on[best] - 2 * below[best]), factor
+        steps = log_drops[order[part]] - log_drops[order[part]].mean()
+        if float(steps @ levels[part]) > MAX_SLOPE * float(steps @ steps):
+            return 0.0, 0.0
+        return float(on[best] - 2 * below[best]), math.exp(-float(np.median(levels[part])))
 
 
 class FloorScale:
@@ -131,22 +141,44 @@ class FloorScale:
         """Return the median factor of the latest frames that show the floor, if there were any."""
         return float(np.median(self._factors)) if self._factors else None
 
+    def forget(self) -> None:
+        """Forget what earlier frames told."""
+        self._factors.clear()
+        self.unseen = 0
+
     def apply(self, estimate: DepthEstimate, camera: Camera, mount: Mount) -> DepthEstimate:
         """
         Return the estimate at the scale that the floor says, where it was seen so far.
 
-        One of an unknown camera stays as it is: nobody knows how its rays fall.
+        Its sigma is that of a known scale while the floor is seen now and then. One of an unknown
+        camera stays as it is: nobody knows how its rays fall.
+
+        :param camera: of the grid of the estimate.
         """
         if not estimate.metric:
             return estimate
-        finder = self._finder
-        if finder is None or finder.mount != mount or not same_rays(finder.camera, camera):
-            finder = self._finder = FloorFinder(camera, mount)
-            self._factors.clear()
-            self.unseen = 0
-        found = finder.factor(estimate.depth)
+        found = self._finder_of(camera, mount).factor(estimate.depth)
         self.unseen = 0 if found else self.unseen + 1
         if found:
             self._factors.append(found)
         factor = self.factor
-        return estimate.scaled(factor, SIGMA) if factor else estimate
+        if factor is None:
+            return estimate
+        return estimate.scaled(factor, SIGMA if self.unseen < MEMORY else None)
+
+    def _finder_of(self, camera: Camera, mount: Mount) -> FloorFinder:
+        """Return the finder; what was learnt counts as long as camera and mount stay."""
+        old = self._finder
+        if old is not None and old.mount == mount and same_rays(old.camera, camera):
+            return old
+        # A lens that focuses changes its focal length a little.
+        if old is None or old.mount != mount or not _alike(old.camera, camera):
+            self.forget()
+        self._finder = FloorFinder(camera, mount)
+        return self._finder
+
+
+def _alike(a: Camera, b: Camera) -> bool:
+    """Return True for one camera before and after it has focused."""
+    return (a.width, a.height, a.model) == (b.width, b.height, b.model) and bool(
+        np.allclose(a.intrinsics, b.intrinsics, rtol=0.03))

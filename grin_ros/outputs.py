@@ -81,7 +81,7 @@ class Outputs:
 
     def forget(self) -> None:
         """Forget what earlier frames told about the scale."""
-        self._results = Results()
+        self._results.floor = FloorScale()  # a new one: the worker may be using the old one
 
     @property
     def floor(self) -> FloorScale:

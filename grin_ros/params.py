@@ -87,9 +87,11 @@ class DepthParams:
         'measures it', low=0.01, high=100.0, dynamic=True)
     camera_height: float = _parameter(
         0.0, 'height of the lens above the floor: where the floor is seen, depth gets the scale '
-        'that puts it there; 0: unknown', unit='m', low=0.0, high=100.0, dynamic=True)
+        'that puts it there, in place of depth_scale; 0: unknown', unit='m', low=0.0,
+        high=100.0, dynamic=True)
     camera_pitch_deg: float = _parameter(
-        0.0, 'how far the camera looks down, for camera_height; 0 is level', unit='deg',
+        0.0, 'how far the camera looks down, for camera_height: positive downwards as in REP-103, '
+        '0 is level', unit='deg',
         low=-90.0, high=90.0, dynamic=True)
     frame_id: str = _parameter(
         '', 'frame of the outputs, x right, y down, z forward; empty for that of the image')

@@ -39,7 +39,7 @@ Array = NDArray[np.float32]
 
 
 class Results:
-    """Makes results; remembers what depends on the camera only."""
+    """Makes results; remembers what depends on the camera, and the scale its floor tells."""
 
     def __init__(self) -> None:
         """Start without a camera."""
@@ -48,12 +48,14 @@ class Results:
 
     def make(self, frame: Frame, estimate: DepthEstimate, params: DepthParams) -> Result:
         """Return what is published of an estimate."""
-        if params.depth_scale != 1:
-            estimate = estimate.scaled(params.depth_scale)
         if params.camera_height > 0:
             height, width = estimate.depth.shape
             estimate = self.floor.apply(estimate, _camera(frame).scaled(width, height),
                                         Mount(params.camera_height, params.camera_pitch_deg))
+        else:
+            self.floor.forget()
+        if params.depth_scale != 1 and self.floor.factor is None:
+            estimate = estimate.scaled(params.depth_scale)
         return Result(frame, estimate, params, self.rectifier)
 
     def rectifier(self, source: Camera, target: Camera) -> Rectifier:

@@ -28,6 +28,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from grin_ros.cli.camera_options import floor_note
 from grin_ros.cli.options import (
     add_estimator_options,
     complain,
@@ -113,6 +114,8 @@ def run(options: argparse.Namespace) -> int:
     except damaged as error:
         raise GrinError(f'{options.input} or {options.output}: {error}') from error
     lost = ''.join(f', {count} dropped: {cause}' for cause, count in sorted(dropped.items()))
+    if params.camera_height:
+        print(floor_note(results.floor))
     print(f'{answered} images answered{lost}; {source.rule}\n'
           f'{estimator.backend.reason}; {options.output} has {" and ".join(topics)}')
     write_json(options.json, {'answered': answered, 'dropped': dict(dropped),

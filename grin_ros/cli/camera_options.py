@@ -29,8 +29,9 @@ from grin_ros.camera import Camera
 from grin_ros.camera_info import read_camera_info
 from grin_ros.cli.options import complain
 from grin_ros.data.frames import read_image
+from grin_ros.errors import GrinError
 from grin_ros.estimator import DepthEstimator
-from grin_ros.floor import Mount
+from grin_ros.floor import FloorScale, Mount
 
 
 def add_camera_options(parser: argparse.ArgumentParser, may_be_unknown: bool = True) -> None:
@@ -55,15 +56,31 @@ def add_mount_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--camera-height', type=float, metavar='M',
                         help='of the lens above the floor: where the floor is seen, depth gets '
                         'the scale that puts it there')
-    parser.add_argument('--camera-pitch', type=float, default=0.0, metavar='DEG',
+    parser.add_argument('--camera-pitch', type=float, metavar='DEG',
                         help='how far the camera looks down (default: 0, level)')
 
 
 def chosen_mount(options: argparse.Namespace) -> Mount | None:
-    """Return where the command line says that the camera stands."""
+    """
+    Return how the command line says that the camera is mounted.
+
+    :raises GrinError: when the scale could not follow from it.
+    """
     if options.camera_height is None:
+        if options.camera_pitch is not None:
+            raise GrinError('--camera-pitch goes with --camera-height')
         return None
-    return Mount(options.camera_height, options.camera_pitch)
+    if options.no_intrinsics:
+        raise GrinError('--camera-height needs a known camera: without one nobody knows how its '
+                        'rays fall, so give --intrinsics, --camera-info or --hfov')
+    return Mount(options.camera_height, options.camera_pitch or 0.0)
+
+
+def floor_note(floor: FloorScale) -> str:
+    """Return a sentence about what the floor said."""
+    if floor.factor is None:
+        return 'no floor was seen, so that the scale stays as the network says'
+    return f'the floor says that depth is to be multiplied by {floor.factor:.2f}'
 
 
 def chosen_camera(options: argparse.Namespace, width: int, height: int) -> Camera | None:

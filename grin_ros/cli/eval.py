@@ -58,8 +58,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--no-intrinsics', action='store_true',
                         help='hide the camera from the network')
     parser.add_argument('--floor', action='store_true',
-                        help='use the height and the tilt of the camera, as the node does with '
-                        'camera_height; for shards, which know them')
+                        help='scale each frame by its floor, as camera_height does in the node; '
+                        'for shards, which know the mounting of their camera')
     parser.add_argument('--report', type=Path, metavar='PNG',
                         help='one picture: photo, depth, truth and error, the worst frames first')
     parser.add_argument('--report-frames', type=int, default=24, metavar='N',
@@ -69,6 +69,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Score every frame, print the rows, their means and breakdowns."""
+    if options.floor and options.no_intrinsics:
+        raise GrinError('--floor needs the camera: leave out --no-intrinsics')
     protocol = chosen_protocol(options)
     samples = load_samples(options)
     estimator = load_estimator(options)
@@ -111,7 +113,7 @@ def run(options: argparse.Namespace) -> int:
 
 
 def mount_of(sample: Sample) -> Mount:
-    """Return where the camera of a rendered frame stands."""
+    """Return how the camera of a rendered frame is mounted."""
     try:
         return Mount(sample.meta['height_m'], -sample.meta['pitch_deg'])
     except KeyError as error:

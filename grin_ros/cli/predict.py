@@ -32,6 +32,7 @@ from grin_ros.cli.camera_options import (
     add_camera_options,
     add_mount_options,
     chosen_mount,
+    floor_note,
     read_photo,
 )
 from grin_ros.cli.options import (
@@ -75,9 +76,7 @@ def run(options: argparse.Namespace) -> int:
         result = estimator.estimate(image, camera, options.steps, options.samples)
         if mount and camera:
             result = (floor := FloorScale()).apply(result, camera, mount)
-            if floor.factor is None:
-                complain(f'{path}: no floor is seen {mount.height_m} m below the camera, so '
-                         'that the scale stays as the network says')
+            complain(f'{path}: {floor_note(floor)}')
         write_files(options.output / path.stem, image, camera, result)
         rows.append(summary(path, result))
     for row in rows:

@@ -32,6 +32,7 @@ from grin_ros.cli.camera_options import (
     add_mount_options,
     chosen_camera,
     chosen_mount,
+    floor_note,
 )
 from grin_ros.cli.options import add_estimator_options, load_estimator, progress, write_json
 from grin_ros.errors import GrinError
@@ -85,8 +86,7 @@ def run(options: argparse.Namespace) -> int:
         raise GrinError(f'{options.input} has no picture that OpenCV decodes')
     note = '' if camera else '; the scale is not metric'
     if mount:
-        note += (f'; depth was multiplied by {floor.factor:.2f} at the end' if floor.factor
-                 else '; no floor was seen')
+        note += f'; {floor_note(floor)}'
     print(f'{count} pictures, {estimator.backend.reason}; {options.output}{note}')
     write_json(options.json, {'pictures': count, 'depth_median_m': medians,
                               'metric': camera is not None, 'bundle': estimator.bundle.name})

@@ -31,9 +31,10 @@ from grin_ros.cli.camera_options import (
     add_camera_options,
     add_mount_options,
     chosen_mount,
+    floor_note,
     read_photo,
 )
-from grin_ros.cli.options import add_estimator_options, load_estimator, progress
+from grin_ros.cli.options import add_estimator_options, complain, load_estimator, progress
 from grin_ros.errors import GrinError
 from grin_ros.floor import FloorScale
 from grin_ros.visualise import cloud_view, depth_picture
@@ -62,12 +63,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Estimate depth and show its cloud."""
     mount = chosen_mount(options)
+    if options.save and options.save.suffix != '.mp4':
+        raise GrinError(f'--save {options.save}: give a name that ends with .mp4')
     estimator = load_estimator(options)
     image, camera = read_photo(options, options.image, estimator)
     result = estimator.estimate(image, camera, options.steps, options.samples)
     camera = camera or Camera.default_pinhole(*image.shape[1::-1])
     if mount:
-        result = FloorScale().apply(result, camera, mount)
+        result = (floor := FloorScale()).apply(result, camera, mount)
+        complain(floor_note(floor))
     view = scene(image, camera, result.depth)
     if options.save:
         swing(view, options.save)
@@ -98,8 +102,7 @@ def swing(view: View, path: Path) -> None:
     height, width = view(0, 0).shape[:2]
     writer = cv2.VideoWriter(str(path), cv2.VideoWriter_fourcc(*'mp4v'), FILM_HZ, (width, height))
     if not writer.isOpened():
-        raise GrinError(f'{path} cannot be written: give a name that ends with .mp4 in a folder '
-                        'that is there')
+        raise GrinError(f'{path} cannot be written: give a folder that is there')
     try:
         for angle in progress(turns, 'view'):
             picture = view(SWING_DEG * math.sin(angle), PITCH_DEG * (1 - math.cos(angle)) / 2)
@@ -122,12 +125,11 @@ def turn(view: View) -> None:
     try:
         cv2.namedWindow(WINDOW)
         cv2.setMouseCallback(WINDOW, mouse)
-        while cv2.getWindowProperty(WINDOW, cv2.WND_PROP_VISIBLE) > 0:
-            cv2.imshow(WINDOW, cv2.cvtColor(view(*angles), cv2.COLOR_RGB2BGR))
-            if cv2.waitKey(15) & 0xff in (ord('q'), 27):
-                break
-        cv2.destroyAllWindows()
     except cv2.error as error:
         raise GrinError('this OpenCV opens no window here: give --save OUT.mp4, or install '
-                        f'opencv-python in place of opencv-python-headless ({error.err})'
-                        ) from error
+                        'opencv-python in place of opencv-python-headless') from error
+    while cv2.getWindowProperty(WINDOW, cv2.WND_PROP_VISIBLE) > 0:
+        cv2.imshow(WINDOW, cv2.cvtColor(view(*angles), cv2.COLOR_RGB2BGR))
+        if cv2.waitKey(15) & 0xff in (ord('q'), 27):
+            break
+    cv2.destroyAllWindows()

@@ -43,7 +43,7 @@ def calibrate(model: Grin, samples: Sequence[Sample], input_size: tuple[int, int
 
     The network's Laplace scale b tells the pixels of a frame apart. How wrong the scale of a
     frame is it cannot tell, and that part is the larger one where the world is new; so it is
-    taken from looks that the network has not seen.
+    judged with the look of each image replaced.
 
     :param samples: held-out frames; without any, sigma stays as the network says.
     :returns: ``sigma_calibration``, the factor of b per number of steps at which 68.3 % of the
@@ -76,7 +76,7 @@ def calibrate(model: Grin, samples: Sequence[Sample], input_size: tuple[int, int
 
 
 def strange(image: NDArray[np.uint8], seed: int) -> NDArray[np.uint8]:
-    """Return an (H, W, 3) image whose shapes stay while nothing of its look does."""
+    """Return an (H, W, 3) image whose shapes stay while its colours and textures do not."""
     convolved = restyle(image.astype(np.float32) / np.float32(255), np.random.default_rng(seed),
                         share=0.0)
     return (convolved * 255 + 0.5).astype(np.uint8)

@@ -101,7 +101,7 @@ def test_a_floor_that_is_never_seen_is_named(node: 'robots.NodeProcess',
     for _ in range(UNSEEN):
         robot.ask(robots.picture(), robots.pinhole_info())
     warned(robot, 'floor', 'no floor 90.0 m below', 'camera_height', 'camera_pitch_deg')
-    robot.diagnosed('floor', 'never seen')
+    robot.diagnosed('floor', 'not seen in')
     assert robot.set_parameter('camera_height', 0.0).successful
 
 

@@ -74,6 +74,9 @@ def test_floor_needs_frames_that_know_how_their_camera_stands(
     assert main(['eval', '--data', str(frames), '--dataset', 'npz', '--floor', '--bundle',
                  str(tiny_bundle), '--threads', '1']) == 2
     assert 'grin scenes' in capsys.readouterr().err
+    assert main(['eval', '--data', str(frames), '--dataset', 'npz', '--floor',
+                 '--no-intrinsics']) == 2
+    assert '--no-intrinsics' in capsys.readouterr().err
 
 
 def test_mounts_look_down_where_renders_look_up() -> None:

@@ -70,6 +70,9 @@ def test_problems_of_the_user_end_with_one_sentence(
         tiny_bundle: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert view(tiny_bundle, tmp_path, '--save', str(tmp_path / 'no' / 'cloud.mp4')) == 2
     assert 'cannot be written' in capsys.readouterr().err
+    assert view(tiny_bundle, tmp_path, '--save', str(tmp_path / 'photo.png')) == 2
+    assert '.mp4' in capsys.readouterr().err
+    assert cv2.imread(str(tmp_path / 'photo.png')).shape == (48, 64, 3)  # still there
 
 
 def test_an_opencv_without_windows_is_named(tiny_bundle: Path, tmp_path: Path,

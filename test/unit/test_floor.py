@@ -16,6 +16,7 @@
 
 """Tests of floor: it is found where it is, and scale follows it."""
 
+from dataclasses import replace
 import math
 
 import numpy as np
@@ -25,6 +26,9 @@ from grin_ros.camera import Camera
 from grin_ros.errors import GrinError
 from grin_ros.estimator import DepthEstimate
 from grin_ros.floor import FloorFinder, FloorScale, MEMORY, Mount, SIGMA
+from grin_ros.intake import Frame
+from grin_ros.params import DepthParams
+from grin_ros.result import Results
 
 CAMERAS = {
     'pinhole': Camera.from_hfov(80, 160, 120),
@@ -78,17 +82,19 @@ def test_a_mount_may_be_measured_roughly(nod_deg: float) -> None:
 
 
 def test_a_table_is_no_floor() -> None:
-    """The lowest level counts, not the largest; a table that hides the floor is not taken."""
+    """The lowest level counts, not the largest, as long as some of the floor is seen."""
     camera, mount = CAMERAS['pinhole'], Mount(1.5, 30)
     finder = FloorFinder(camera, mount)
     assert finder.factor(seen(camera, mount, table_m=0.7)) == pytest.approx(1, rel=0.02)
 
 
-@pytest.mark.parametrize('depth', [np.inf, np.nan, 2.0], ids=['sky', 'nothing', 'wall'])
-def test_without_a_floor_there_is_no_factor(depth: float) -> None:
-    """Sky, no depth at all, and a wall that a level camera looks at say nothing."""
-    camera = CAMERAS['pinhole']
-    finder = FloorFinder(camera, Mount(3.0))
+@pytest.mark.parametrize('depth', [np.inf, np.nan, 0.5, 2.0, 4.0])
+@pytest.mark.parametrize('pitch_deg', [0, 15, 30, 45])
+@pytest.mark.parametrize('height_m', [0.3, 1.0, 1.5])
+def test_without_a_floor_there_is_no_factor(depth: float, pitch_deg: float, height_m: float,
+                                            ) -> None:
+    """Sky, no depth at all, and a board that faces the camera say nothing."""
+    finder = FloorFinder(CAMERAS['pinhole'], Mount(height_m, pitch_deg))
     assert finder.factor(np.full((120, 160), depth, np.float32)) is None
 
 
@@ -120,6 +126,12 @@ def test_scale_is_kept_while_no_floor_is_seen_and_one_frame_does_not_move_it() -
     for _ in range(MEMORY):
         floor.apply(estimate_of(depth), camera, mount)
     assert floor.factor == pytest.approx(1, rel=0.02) and floor.unseen == 0
+    # What was learnt long ago is still the best guess, but no knowledge.
+    for frames in range(1, MEMORY + 1):
+        later = floor.apply(estimate_of(wall), camera, mount)
+        known = later.spread()[0, 0] == np.float32(SIGMA)
+        assert floor.unseen == frames and known is np.bool_(frames < MEMORY)
+    assert floor.factor == pytest.approx(1, rel=0.02)
 
 
 def test_another_mount_or_camera_starts_anew() -> None:
@@ -132,6 +144,48 @@ def test_another_mount_or_camera_starts_anew() -> None:
     assert floor.factor == pytest.approx(2.4, rel=0.02)
     floor.apply(estimate_of(np.full((60, 80), np.inf, np.float32)), camera.scaled(80, 60), mount)
     assert floor.factor is None
+
+
+def test_a_lens_that_focuses_is_the_same_camera() -> None:
+    """Another K by a little uses its own rays and keeps what was learnt; another lens does not."""
+    mount, floor = Mount(1.0, 20), FloorScale()
+    depth = seen(CAMERAS['pinhole'], mount) / 2
+    floor.apply(estimate_of(depth), CAMERAS['pinhole'], mount)
+    sky = estimate_of(np.full_like(depth, np.inf))
+    floor.apply(sky, Camera.from_hfov(80.5, 160, 120), mount)
+    assert floor.factor == pytest.approx(2, rel=0.02) and floor.unseen == 1
+    floor.apply(sky, Camera.from_hfov(60, 160, 120), mount)
+    assert floor.factor is None
+
+
+@pytest.mark.parametrize('changes', [
+    {}, {'output': 'rectified'}, {'depth_scale': 3.0}], ids=['plain', 'rectified', 'scale'])
+@pytest.mark.parametrize('output_scale', [1, 2])
+def test_results_have_the_scale_of_the_floor(changes: dict, output_scale: int) -> None:
+    """On any grid; depth_scale counts before a floor is seen and after camera_height is gone."""
+    camera, mount = CAMERAS['distorted'], Mount(1.2, 25)
+    grid = camera.scaled(camera.width // output_scale, camera.height // output_scale)
+    msgs = pytest.importorskip('sensor_msgs.msg', reason='ROS 2 is not installed')
+    info = msgs.CameraInfo(width=160, height=120, k=camera.intrinsics.ravel())
+    frame = Frame(None, np.zeros((120, 160, 3), np.uint8), camera, info)
+    depth = seen(grid, mount)
+    given = estimate_of(depth / 2)
+    off = DepthParams(edge_gate=False, **changes)
+    on = replace(off, camera_height=mount.height_m, camera_pitch_deg=mount.pitch_deg)
+    results, scale = Results(), off.depth_scale
+
+    def published(estimate: DepthEstimate, params: DepthParams) -> float:
+        """Return published over given depth."""
+        ours = results.make(frame, estimate, params).depth
+        plain = Results().make(frame, estimate, replace(off, depth_scale=1.0)).depth
+        both = np.isfinite(ours) & np.isfinite(plain)
+        return float(np.median(ours[both] / plain[both]))
+
+    assert published(given, off) == pytest.approx(scale)
+    assert published(estimate_of(np.full_like(depth, 2.0)), on) == pytest.approx(scale)
+    assert published(given, on) == pytest.approx(2, rel=0.03)
+    assert published(given, off) == pytest.approx(scale)
+    assert results.floor.factor is None
 
 
 @pytest.mark.parametrize('values', [(0.0, 0.0), (-1.0, 0.0), (math.nan, 0.0), (1.0, 91.0)])
