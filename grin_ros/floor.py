@@ -35,14 +35,16 @@ if TYPE_CHECKING:  # what loads the model is imported when it is loaded
 SIGMA = 0.1  # [nats] of a scale that the floor says; half of the frames are nearer than 0.04
 # Mounts are measured to a degree or two, and robots nod: [deg] tried around it, how likely.
 TILTS_DEG = np.array([-4.0, -2.0, 0.0, 2.0, 4.0])
-PRIOR = np.exp(-0.5 * (TILTS_DEG / 3.0) ** 2)
+TILT_PRIOR = np.exp(-0.5 * (TILTS_DEG / 3.0) ** 2)
 MEMORY = 15  # frames whose median counts
 POINTS = 3000  # pixels that are looked at, about
 MIN_SINE = 0.05  # of the angle at which a ray must meet the floor to tell its height
 TOLERANCE = 0.07  # [nats] that a point may be off and still lie on the floor
 STEP = 0.03  # [nats] between the heights that are tried
-MAX_LOG_FACTOR = math.log(3.0)  # a scale may be wrong by so much and is still believed
-FLOOR_SHARE = 0.10  # of the pixels must show the floor
+# [nats] of scales: those that are tried, and the farther one is off the more floor it must show.
+LOG_FACTORS = np.arange(-math.log(3.0), math.log(3.0), STEP)
+FACTOR_PRIOR = np.exp(-0.5 * (LOG_FACTORS / 0.6) ** 2)
+FLOOR_SHARE = 0.10  # of the pixels must show the floor, of a likely scale
 BELOW_SHARE = 0.05  # of them may lie below; more, and it was a table
 # Of the level, per log of how far a ray falls per metre: 0 on a floor, 1 on a board that faces
 # the camera, whose rows lie on a level each.
@@ -103,7 +105,7 @@ class FloorFinder:
         with np.errstate(invalid='ignore', divide='ignore'):
             z = np.log(depth[::self._step, ::self._step].ravel() / self.mount.height_m)
         _, factor = max((likely * share, factor) for likely, (share, factor) in zip(
-            PRIOR, (self._level(z, drops) for drops in self._log_drops), strict=True))
+            TILT_PRIOR, (self._level(z, drops) for drops in self._log_drops), strict=True))
         return factor or None
 
     def _level(self, log_z: NDArray[np.float32], log_drops: NDArray[np.float32],
@@ -113,13 +115,12 @@ class FloorFinder:
         known = np.flatnonzero(np.isfinite(levels))
         order = known[np.argsort(levels[known])]
         levels = levels[order]
-        tried = np.arange(-MAX_LOG_FACTOR, MAX_LOG_FACTOR, STEP)
-        low, high, under = (np.searchsorted(levels, tried + offset)
+        low, high, under = (np.searchsorted(levels, LOG_FACTORS + offset)
                             for offset in (-TOLERANCE, TOLERANCE, 2 * TOLERANCE))
         on, below = (high - low) / self._count, (len(levels) - under) / self._count
         best = int(np.argmax(on - 2 * below))
         part = slice(low[best], high[best])
-        if on[best] <= FLOOR_SHARE or below[best] >= BELOW_SHARE:
+        if on[best] * FACTOR_PRIOR[best] <= FLOOR_SHARE or below[best] >= BELOW_SHARE:
             return 0.0, 0.0
         steps = log_drops[order[part]] - log_drops[order[part]].mean()
         if float(steps @ levels[part]) > MAX_SLOPE * float(steps @ steps):
