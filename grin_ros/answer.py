@@ -120,6 +120,7 @@ class Answerer:
             params.bundle or None, backend=params.backend, cpu_threads=params.cpu_threads,
             query_stride=params.query_stride or None, seed=params.seed, engine=engine)
         self._model.strange_lens = estimator.bundle.strange_lens
+        self._model.sigma_frame = estimator.bundle.sigma_frame
         self._model.facts |= {
             'backend': f'{estimator.backend.name} ({estimator.backend.reason})',
             'bundle': f'{estimator.bundle.name} ({estimator.bundle.folder})',
@@ -175,7 +176,7 @@ class Answerer:
         channel = job.channel
         messages = channel.outputs.build(job.wanted, job.frame, estimate,
                                          channel.topics.rectified, job.params)
-        channel.note_floor(job.params)
+        channel.note_scale(job.params)
         built = time.perf_counter()
         channel.publish(messages)
         end = time.perf_counter()

@@ -159,9 +159,16 @@ class Channel:
                 raise Rejected('inactive', '')
             self.outputs.publish(messages, self.params())
 
-    def note_floor(self, params: DepthParams) -> None:
-        """Say what the floor tells about the scale, or that it was never seen."""
+    def note_scale(self, params: DepthParams) -> None:
+        """Say what the floor tells about the scale, and what its uncertainty leaves nothing of."""
         floor, facts = self.outputs.floor, self.statistics.facts
+        doubt = self.statistics.model.sigma_frame
+        for name, limit in (('max_sigma', params.max_sigma),
+                            ('clearing_max_sigma', params.clearing_max_sigma)):
+            if 0 < limit <= doubt and floor.factor is None:
+                self.voice.warn(name, f'{name} ({limit}) leaves nothing: the scale of a frame '
+                                f'alone has a sigma of {doubt:.2f} of depth. Set it above that, '
+                                'or camera_height, which tells the scale')
         if not params.camera_height:
             facts.pop('floor', None)
         elif floor.factor is not None:

@@ -60,6 +60,11 @@ def test_images_become_metric_depth(node: 'robots.NodeProcess', make_robot: Call
     cloud = robot.answers['points'][stamp]
     assert (cloud.width, cloud.height, cloud.point_step) == (320, 240, 16)
     robot.diagnosed('scale', 'metric')
+    assert robot.set_parameter('max_sigma', 0.05).successful
+    stamp = robot.ask(robots.picture(), robots.pinhole_info())
+    assert not np.isfinite(np.frombuffer(robot.answers['depth'][stamp].data, np.float32)).any()
+    robot.diagnosed('warning_max_sigma', 'camera_height')  # why nothing is left
+    assert robot.set_parameter('max_sigma', 0.0).successful
     assert memory_kb(node.process.pid) < MAX_RSS_KB
 
 
