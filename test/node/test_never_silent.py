@@ -125,12 +125,13 @@ def test_a_clock_that_goes_back_is_a_new_beginning(
         clocks.publish(msg)
 
     robot.wait(clocks.get_subscription_count, 'the node listens to /clock')
-    for _ in range(2):  # as a bag that is played in a loop
-        clock(100)
-        robot.spin(0.3)
-        ask_at(100.0)
-        clock(101)
-        robot.spin(0.3)
-        ask_at(101.0)
-    warned(robot, 'clock', 'went back by 1.00 s', 'use_sim_time')
+    words = 'clock', 'went back by 1.00 s', 'use_sim_time'
+    for _ in range(10):  # as a bag that is played in a loop; /clock is best effort, so one may go
+        for seconds in (100, 101):
+            clock(seconds)
+            robot.spin(0.5)
+            ask_at(float(seconds))
+        if has_warned(robot, *words):
+            break
+    warned(robot, *words)
     assert 'Traceback' not in node.log and node.stop() == 0
