@@ -152,7 +152,9 @@ def test_three_cameras_that_are_faster_than_the_node(
         assert received == answered + dropped and received + lost <= sent
         assert age <= 2.5 * work
         counts.append(answered)
-    assert min(counts) > 0.8 * max(counts) > 0.1 * sent
+    assert min(counts) > 0.8 * max(counts)
+    # On any machine: it answered most of the time, and did not wait.
+    assert sum(counts) * work / 1e3 > 0.7 * LOAD_SECONDS
     assert growth < 5
 
 
