@@ -165,10 +165,10 @@ class Channel:
         doubt = self.statistics.model.sigma_frame
         for name, limit in (('max_sigma', params.max_sigma),
                             ('clearing_max_sigma', params.clearing_max_sigma)):
-            if 0 < limit <= doubt and floor.factor is None:
+            if 0 < limit <= doubt and not floor.known:
                 self.voice.warn(name, f'{name} ({limit}) leaves nothing: the scale of a frame '
                                 f'alone has a sigma of {doubt:.2f} of depth. Set it above that, '
-                                'or camera_height, which tells the scale')
+                                'or camera_height, which tells the scale while the floor is seen')
         if not params.camera_height:
             facts.pop('floor', None)
         elif floor.factor is not None:

@@ -142,6 +142,11 @@ class FloorScale:
         """Return the median factor of the latest frames that show the floor, if there were any."""
         return float(np.median(self._factors)) if self._factors else None
 
+    @property
+    def known(self) -> bool:
+        """Return whether the floor was seen lately, so that sigma is that of a known scale."""
+        return bool(self._factors) and self.unseen < MEMORY
+
     def forget(self) -> None:
         """Forget what earlier frames told."""
         self._factors.clear()
@@ -165,7 +170,7 @@ class FloorScale:
         factor = self.factor
         if factor is None:
             return estimate
-        return estimate.scaled(factor, SIGMA if self.unseen < MEMORY else None)
+        return estimate.scaled(factor, SIGMA if self.known else None)
 
     def _finder_of(self, camera: Camera, mount: Mount) -> FloorFinder:
         """Return the finder; what was learnt counts as long as camera and mount stay."""

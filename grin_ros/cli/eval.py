@@ -100,7 +100,8 @@ def run(options: argparse.Namespace) -> int:
         print('\n' + small_table(group, RANGE_COLUMNS, name))
     steps = options.steps or estimator.bundle.default_steps
     how = (f'{estimator.bundle.name} on {estimator.backend.reason}\n{options.dataset}: steps '
-           f'{steps}, samples {options.samples}, align {options.align}, {protocol}')
+           f'{steps}, samples {options.samples}, align {options.align}, '
+           f'{"scaled by the floor, " if options.floor else ""}{protocol}')
     print('\n' + how)
     if options.report:
         worst.write(options.report, how, means)

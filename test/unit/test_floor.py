@@ -130,7 +130,7 @@ def test_scale_is_kept_while_no_floor_is_seen_and_one_frame_does_not_move_it() -
     for frames in range(1, MEMORY + 1):
         later = floor.apply(estimate_of(wall), camera, mount)
         known = later.spread()[0, 0] == np.float32(SIGMA)
-        assert floor.unseen == frames and known is np.bool_(frames < MEMORY)
+        assert floor.unseen == frames and known == floor.known == (frames < MEMORY)
     assert floor.factor == pytest.approx(1, rel=0.02)
 
 
