@@ -19,8 +19,6 @@
 from __future__ import annotations
 
 from functools import partial
-import os
-import signal
 import sys
 import time
 import traceback
@@ -28,9 +26,7 @@ from typing import Any
 
 from diagnostic_msgs.msg import DiagnosticArray
 from rcl_interfaces.msg import SetParametersResult
-import rclpy
 from rclpy.clock import Clock, ClockType
-from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
 from std_srvs.srv import SetBool, Trigger
 
@@ -43,6 +39,7 @@ from grin_ros.lifecycle import refuse_impossible_transitions
 from grin_ros.mailbox import Mailbox
 from grin_ros.node_parameters import NodeParameters
 from grin_ros.outputs import REMAPPING
+from grin_ros.process import run_until_signal
 
 SUCCESS, FAILURE = TransitionCallbackReturn.SUCCESS, TransitionCallbackReturn.FAILURE
 ERROR = TransitionCallbackReturn.ERROR
@@ -211,44 +208,8 @@ class DepthNode(LifecycleNode):
 
 
 def main(args: list[str] | None = None) -> int:
-    """Run the node until SIGINT or SIGTERM."""
-    try:
-        rclpy.init(args=args)
-    except Exception as error:  # rcl's own, when a file or a rule cannot be parsed
-        rclpy.logging.get_logger('grin_depth').fatal(
-            f'look at params_file and remappings, as ROS refuses them: {error}')
-        return 1
-    node, executor, code, released = None, None, 0, True
-    try:
-        executor = SingleThreadedExecutor()
-        node = DepthNode()
-        executor.add_node(node)
-        node.autostart()
-        executor.spin()
-    except (KeyboardInterrupt, ExternalShutdownException):
-        pass
-    except GrinError as error:
-        rclpy.logging.get_logger('grin_depth').fatal(str(error))
-        code = 1
-    except Exception:
-        if rclpy.ok():
-            raise  # else a signal came while something was being made
-    finally:
-        # A second Ctrl-C (launch sends one too) must not interrupt the way out.
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
-        signal.signal(signal.SIGTERM, signal.SIG_IGN)
-        if node is not None:
-            released = node.release(timeout=1.0)
-        if executor is not None:
-            executor.shutdown(timeout_sec=0.5)
-        if node is not None and released:
-            node.destroy_node()
-        rclpy.try_shutdown()
-    if not released:  # an inference that takes long: nothing is lost by leaving it
-        sys.stdout.flush()
-        sys.stderr.flush()
-        os._exit(code)
-    return code
+    """Run the node until SIGINT or SIGTERM and return the exit code."""
+    return run_until_signal(DepthNode, args)
 
 
 if __name__ == '__main__':

@@ -27,7 +27,8 @@ LEARNING = ('grin_ros/model', 'grin_ros/train', 'grin_ros/export.py', 'grin_ros/
             'grin_ros/backends/torch.py')
 RIM = ('grin_ros/answer.py', 'grin_ros/channel.py', 'grin_ros/depth_node.py',
        'grin_ros/inputs.py', 'grin_ros/lifecycle.py', 'grin_ros/node_parameters.py',
-       'grin_ros/outputs.py', 'grin_ros/qos.py', 'grin_ros/watchdog.py',
+       'grin_ros/outputs.py', 'grin_ros/process.py', 'grin_ros/qos.py',
+       'grin_ros/watchdog.py',
        'grin_ros/demo/camera_process.py', 'grin_ros/demo/recorder_process.py')
 BLOCK = """
 import sys

@@ -114,7 +114,9 @@ class NodeProcess:
 
     def has_torch(self) -> bool:
         """Return whether torch was imported, after the end."""
-        return json.loads(self.log.strip().splitlines()[-1])['torch']
+        said = [line for line in self.log.splitlines() if line.startswith('{"torch"')]
+        assert len(said) == 1, self.log
+        return json.loads(said[0])['torch']
 
 
 class Robot:

@@ -178,10 +178,30 @@ def test_services_disable_and_reset(node: 'robots.NodeProcess', robot: 'robots.R
 
 def test_sigint_ends_with_zero_while_frames_come(
         node: 'robots.NodeProcess', robot: 'robots.Robot') -> None:
+    robot.ask(robots.picture(), robots.pinhole_info())
     for _ in range(5):
         robot.send(robots.picture(), robots.pinhole_info())
     assert node.stop(signal.SIGINT) == 0
-    assert 'Traceback' not in node.log and not node.has_torch()
+    assert 'Traceback' not in node.log and 'Warning' not in node.log and not node.has_torch()
+
+
+# Ctrl-C in the moment between taking a callback and running it, which is rare by itself.
+UNLUCKY = """
+import itertools, rclpy.task
+run, calls = rclpy.task.Task.__call__, itertools.count()
+def call(task):
+    if next(calls) == 20:
+        raise KeyboardInterrupt
+    run(task)
+rclpy.task.Task.__call__ = call
+"""
+
+
+def test_a_callback_that_never_ran_is_no_warning_at_the_end(
+        start_node: Callable, tiny_bundle: Path) -> None:
+    node = start_node('unlucky', bundle=tiny_bundle, before=UNLUCKY)
+    assert node.process.wait(robots.PATIENCE) == 0
+    assert 'Warning' not in node.log and not node.has_torch()
 
 
 @pytest.mark.parametrize('number', [signal.SIGINT, signal.SIGTERM], ids=['sigint', 'sigterm'])
