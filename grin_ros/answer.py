@@ -155,7 +155,7 @@ class Answerer:
                 estimates = estimator.estimate_batch(
                     [(job.frame.image, job.frame.camera) for job in jobs],
                     num_inference_steps=steps or None, num_samples=num_samples,
-                    output_scale=output_scale)
+                    output_scale=output_scale, prompts=[job.frame.prompts for job in jobs])
             except GrinError as error:
                 if len(jobs) == 1 or isinstance(error, (CudaError, Cancelled)):
                     raise
@@ -176,7 +176,7 @@ class Answerer:
         channel = job.channel
         messages = channel.outputs.build(job.wanted, job.frame, estimate,
                                          channel.topics.rectified, job.params)
-        channel.note_scale(job.params)
+        channel.scale_notes.take(job.frame, job.params)
         built = time.perf_counter()
         channel.publish(messages)
         end = time.perf_counter()

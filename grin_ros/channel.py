@@ -34,11 +34,11 @@ from grin_ros.mailbox import Mailbox
 from grin_ros.metronome import Metronome
 from grin_ros.outputs import Outputs
 from grin_ros.params import DepthParams
+from grin_ros.ranges import nanoseconds, Ranges
+from grin_ros.scale_notes import ScaleNotes
 from grin_ros.voice import Voice
 from grin_ros.watch import Stamps
 from grin_ros.watchdog import Watchdog
-
-UNSEEN = 100  # first frames without a floor that are worth a word
 
 
 class Channel:
@@ -60,7 +60,11 @@ class Channel:
         self.voice = Voice(node.get_logger(), statistics)
         self.infos = CameraInfos(self.topics.camera_info, self.topics.rectified,
                                  params().require_camera_info, params().hfov_deg)
+        self.ranges = (Ranges(params().ranges_type, node.resolve_topic_name(self.topics.ranges))
+                       if params().ranges_type else None)
         self.outputs = Outputs(node, camera)
+        self.scale_notes = ScaleNotes(statistics, self.voice, self.infos, self.outputs,
+                                      self.ranges)
         self._node, self._mailbox = node, mailbox
         self._stamps = Stamps(self.topics.name)
         self._camera: Any = None
@@ -77,7 +81,7 @@ class Channel:
         if self._inputs is None:
             with self._publishing:
                 self._open = True
-            self._inputs = Inputs(self._node, self.topics, self.infos, self._put,
+            self._inputs = Inputs(self._node, self.topics, self.infos, self.ranges, self._put,
                                   self._watchdog.lost)
             self.match()
 
@@ -122,6 +126,8 @@ class Channel:
         """Forget which calibration had which stamp: time went back."""
         self.infos.rewind()
         self._stamps.forget()
+        if self.ranges is not None:
+            self.ranges.forget()
 
     def _put(self, msg: Any) -> None:
         """Take an image message; the newest one wins."""
@@ -143,6 +149,10 @@ class Channel:
         self._check_due(msg, params)
         frame = read_frame(msg, self.topics.compressed, self.infos, self.topics.name)
         self._note_camera(frame)
+        if self.ranges is not None and frame.camera is not None:
+            frame = replace(frame, prompts=self.ranges.prompts(
+                frame.header.stamp, frame.camera, params.ranges_camera_pose, params.ranges_sigma,
+                params.ranges_max_age))
         if params.frame_id:
             frame = replace(frame, header=Header(stamp=frame.header.stamp,
                                                  frame_id=params.frame_id))
@@ -159,40 +169,16 @@ class Channel:
                 raise Rejected('inactive', '')
             self.outputs.publish(messages, self.params())
 
-    def note_scale(self, params: DepthParams) -> None:
-        """Say what the floor tells about the scale, and what its uncertainty leaves nothing of."""
-        floor, facts = self.outputs.floor, self.statistics.facts
-        doubt = self.statistics.model.sigma_frame
-        for name, limit in (('max_sigma', params.max_sigma),
-                            ('clearing_max_sigma', params.clearing_max_sigma)):
-            if 0 < limit <= doubt and not floor.known:
-                self.voice.warn(name, f'{name} ({limit}) leaves nothing: the scale of a frame '
-                                f'alone has a sigma of {doubt:.2f} of depth. Set it above that, '
-                                'or camera_height, which tells the scale while the floor is seen')
-        if not params.camera_height:
-            facts.pop('floor', None)
-        elif floor.factor is not None:
-            facts['floor'] = (f'depth is multiplied by {floor.factor:.2f}, in place of '
-                              f'depth_scale; seen {floor.unseen} frames ago')
-        else:
-            facts['floor'] = f'not seen in {floor.unseen} frames'
-            if self._camera is None:
-                self.voice.warn('floor', f'camera_height needs a calibration on {self.infos.topic}'
-                                ', or hfov_deg: without one nobody knows how rays fall')
-            elif floor.unseen >= UNSEEN:
-                self.voice.warn('floor', f'no floor {params.camera_height} m below the camera was '
-                                f'seen in {floor.unseen} frames, so that the scale stays as the '
-                                'network says: check camera_height and camera_pitch_deg')
-
     def age(self, msg: Any) -> float:
         """Return the seconds since the stamp of a message; 0 for one without."""
-        moment = _nanoseconds(msg)
+        moment = nanoseconds(msg.header.stamp)
         return (self._node.get_clock().now().nanoseconds - moment) / 1e9 if moment else 0.0
 
     def _check_due(self, msg: Any, params: DepthParams) -> None:
         """Reject a frame that is too old or exceeds the rate; say what is wrong with its time."""
         age = self.age(msg)
-        found = self._stamps.check(_nanoseconds(msg), self._node.get_clock().now().nanoseconds)
+        found = self._stamps.check(nanoseconds(msg.header.stamp),
+                                   self._node.get_clock().now().nanoseconds)
         for about, text in found.items():
             self.voice.warn(about, f'{text} ({self.topics.publishers()})')
         if 'stamps_go_back' in found:
@@ -234,8 +220,3 @@ class Channel:
                     'depth lies on the distorted grid of the image: our cloud is right, but '
                     'depth_image_proc, nvblox and rtabmap need output: rectified')
         self._camera = camera
-
-
-def _nanoseconds(msg: Any) -> int:
-    """Return the stamp of a message; 0 for one without."""
-    return int(msg.header.stamp.sec * 10**9 + msg.header.stamp.nanosec)

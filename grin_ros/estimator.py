@@ -145,7 +145,8 @@ class DepthEstimator:
         :param num_inference_steps: denoising steps; None for the bundle's.
         :param num_samples: draws; depth is their median and sigma includes their spread.
         :param pixels: (N, 2) image pixels (u, v): depth at just these, as (N,).
-        :param prompts: (M, 3) known (u, v, range [m]), or (M, 4) with a relative sigma.
+        :param prompts: (M, 3) known (u, v, range [m]), or (M, 4) with a relative sigma; rows
+            whose range is NaN are padding.
         :param output_scale: the result's grid is the image's divided by this.
         """
         clock = _Clock()
@@ -154,19 +155,24 @@ class DepthEstimator:
 
     def estimate_batch(self, frames: Iterable[tuple[NDArray[np.uint8], Camera | None]],
                        num_inference_steps: int | None = None, num_samples: int = 1,
-                       output_scale: int = 1) -> list[DepthEstimate]:
+                       output_scale: int = 1, prompts: Iterable[ArrayLike | None] | None = None,
+                       ) -> list[DepthEstimate]:
         """
         Estimate metric depth of frames of any cameras; each answer is what estimate() gives.
 
         Frames whose network inputs have one size share a run of the networks, max_batch at most.
 
         :param frames: (image, camera) as in estimate().
+        :param prompts: those of each frame, as in estimate(); None without any.
         :returns: in the order of frames; the timing of each is that of the whole call.
         :raises GrinError: when one of them cannot be answered; then none is.
         """
         clock = _Clock()
+        frames = list(frames)
+        known = [None] * len(frames) if prompts is None else prompts
         return self._answer([self._request(image, camera, num_inference_steps, num_samples,
-                                           output_scale) for image, camera in frames], clock)
+                                           output_scale, prompts=each)
+                             for (image, camera), each in zip(frames, known, strict=True)], clock)
 
     def _request(self, image: NDArray[np.uint8], camera: Camera | None,
                  num_inference_steps: int | None, num_samples: int, output_scale: int,

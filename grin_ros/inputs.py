@@ -23,14 +23,16 @@ import time
 from typing import Any
 
 from rclpy.node import Node
-from sensor_msgs.msg import CameraInfo, CompressedImage, Image
+from sensor_msgs.msg import CameraInfo, CompressedImage, Image, LaserScan, PointCloud2
 
 from grin_ros.errors import GrinError
 from grin_ros.intake import CameraInfos, rectified_rule
 from grin_ros.outputs import output_topic
 from grin_ros.params import DepthParams
 from grin_ros.qos import MatchedSubscription, node_names
+from grin_ros.ranges import Ranges
 
+RANGES = {'scan': LaserScan, 'cloud': PointCloud2}
 SILENCE = 5.0  # [s] without a message before the node says so, and between two such sentences
 
 
@@ -55,6 +57,7 @@ class InputTopics:
             if self.name == node.resolve_topic_name(self.image, only_expand=True):
                 self.image = self.name = f'{base}/compressed'
         self.info = below(camera, params.camera_info_topic)
+        self.ranges = below(camera, params.ranges_topic)
         self.camera_info = node.resolve_topic_name(self.info)
         if self.camera_info == node.resolve_topic_name(output_topic(camera, 'camera_info')):
             remedy = (f'set {camera}.camera_info_topic' if camera else
@@ -86,16 +89,18 @@ def check_distinct(cameras: Sequence[InputTopics]) -> None:
 
 class Inputs:
     """
-    The two subscriptions of a camera, which exist while somebody wants what is made of them.
+    The subscriptions of a camera, which exist while somebody wants what is made of them.
 
     Images that nobody needs cost a core's tenth to receive.
 
+    :param ranges: takes what a sensor of ranges sends; None without one.
     :param on_image: called with every image message.
     :param on_lost: called with the number of images that DDS reports as lost.
     """
 
     def __init__(self, node: Node, topics: InputTopics, infos: CameraInfos,
-                 on_image: Callable[[Any], None], on_lost: Callable[[int], None]) -> None:
+                 ranges: Ranges | None, on_image: Callable[[Any], None],
+                 on_lost: Callable[[int], None]) -> None:
         """Subscribe to nothing yet."""
         self._infos, self._on_image = infos, on_image
         self._last_image = self._last_word = time.monotonic()
@@ -105,6 +110,9 @@ class Inputs:
         self._subscriptions = [
             MatchedSubscription(node, CameraInfo, topics.info, infos.put, lambda count: None),
             MatchedSubscription(node, kind, topics.image, self._receive, on_lost)]
+        if ranges is not None:
+            self._subscriptions.append(MatchedSubscription(
+                node, RANGES[ranges.kind], topics.ranges, ranges.put, lambda count: None))
 
     def _receive(self, msg: Any) -> None:
         self._last_image = time.monotonic()
@@ -126,7 +134,7 @@ class Inputs:
         now = time.monotonic()
         if now - self._last_word < SILENCE:
             return ''
-        info, image = self._subscriptions
+        info, image = self._subscriptions[:2]
         sentences = []
         # Without subscriptions it shows only that nobody publishes.
         if now - self._last_image >= SILENCE and (self.listening or not image.publishers()):

@@ -69,12 +69,19 @@ class Frame:
     :param image: (H, W, 3) uint8 RGB.
     :param camera: camera of the image; None when nothing is known of it.
     :param info: the CameraInfo it came from, None without.
+    :param prompts: known ranges as ranges.known_ranges makes them, None without a sensor.
     """
 
     header: Any
     image: NDArray[np.uint8]
     camera: Camera | None
     info: Any | None
+    prompts: NDArray[np.float64] | None = None
+
+    @property
+    def num_ranges(self) -> int:
+        """Return how many ranges are known; one tells the scale."""
+        return 0 if self.prompts is None else int(np.isfinite(self.prompts[:, 2]).sum())
 
 
 @dataclass(frozen=True)

@@ -18,6 +18,7 @@
 
 from __future__ import annotations
 
+import array
 from collections.abc import Iterable, Mapping
 import difflib
 import math
@@ -28,7 +29,7 @@ from grin_ros.errors import GrinError
 from grin_ros.params import DepthParams, describe_range, FIELDS
 
 TYPE_NAMES = {bool: 'bool', int: 'integer', float: 'double', str: 'string',
-              tuple: 'list of strings'}
+              tuple: 'list'}
 FOREIGN_PREFIXES = ('qos_overrides.',)  # declared by rclpy, not by us
 
 
@@ -52,19 +53,31 @@ def checked(name: str, value: Any) -> Any:
         value = float(value)
     elif kind is str and type(value) is bool and 'true' in spec['choices']:
         value = str(value).lower()  # YAML reads `rectified: true` as a bool
-    elif kind is tuple and type(value) is list:
+    elif kind is tuple and type(value) in (list, array.array):
         value = tuple(value)
     finite = not isinstance(value, float) or math.isfinite(value)
     if type(value) is not kind or not finite:
         raise GrinError(f'parameter {name} must be a {TYPE_NAMES[kind]}, not {value!r}')
     if isinstance(value, tuple):
-        return _camera_names(value)
+        return _camera_names(value) if entry.name == 'cameras' else _numbers(name, value)
     low, high, choices = spec['low'], spec['high'], spec['choices']
     if (choices and value not in choices) or (low is not None and not low <= value <= high):
         unit = f' {spec["unit"]}' if spec['unit'] else ''
         raise GrinError(f'parameter {name} must be {"one of " if choices else ""}'
                         f'{describe_range(entry.name)}{unit}, not {value!r}')
     return value
+
+
+def _numbers(name: str, values: tuple[Any, ...]) -> tuple[float, ...]:
+    """Return as many numbers as the parameter has."""
+    entry = FIELDS[field_of(name)]
+    spec, count = entry.metadata, len(getattr(DepthParams(), entry.name))
+    good = all(type(value) in (int, float) and spec['low'] <= value <= spec['high']
+               for value in values)
+    if not good or len(values) != count:
+        raise GrinError(f'parameter {name} must be {count} numbers of '
+                        f'{describe_range(entry.name)} [{spec["unit"]}], not {list(values)}')
+    return tuple(map(float, values))
 
 
 def _camera_names(names: tuple[Any, ...]) -> tuple[str, ...]:

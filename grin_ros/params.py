@@ -93,6 +93,23 @@ class DepthParams:
         0.0, 'how far the camera looks down, for camera_height: positive downwards as in REP-103, '
         '0 is level', unit='deg',
         low=-90.0, high=90.0, dynamic=True)
+    ranges_type: str = _parameter(
+        '', 'scan (LaserScan) or cloud (PointCloud2): what a sensor sends that measures some '
+        'ranges; depth then goes through them, and camera_height and depth_scale rest. Empty: '
+        'there is none', choices=('', 'scan', 'cloud'))
+    ranges_topic: str = _parameter(
+        'ranges', 'where it sends them, named as image_topic')
+    ranges_camera_pose: tuple[float, ...] = _parameter(
+        (0.0, 0.0, 0.0, -1.5708, 0.0, -1.5708), 'x, y, z, roll, pitch, yaw of the optical frame '
+        'of the camera in the frame of the sensor, as `tf2_echo SENSOR CAMERA` prints them; the '
+        'default looks along x of the sensor', unit='m, rad', low=-1000.0, high=1000.0,
+        dynamic=True)
+    ranges_sigma: float = _parameter(
+        0.02, 'standard deviation of its ranges as a share of them', low=0.003, high=1.0,
+        dynamic=True)
+    ranges_max_age: float = _parameter(
+        0.1, 'how far in time they may be from the image', unit='s', low=0.0, high=3600.0,
+        dynamic=True)
     frame_id: str = _parameter(
         '', 'frame of the outputs, x right, y down, z forward; empty for that of the image')
     num_inference_steps: int = _parameter(

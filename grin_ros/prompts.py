@@ -57,7 +57,8 @@ class Prompts:
         """
         Encode prompts given in image pixels.
 
-        :param prompts: (M, 3) rows (u, v, range [m]) or (M, 4) with a relative sigma, or None.
+        :param prompts: (M, 3) rows (u, v, range [m]) or (M, 4) with a relative sigma, or None;
+            a row whose range is NaN is padding.
         :raises GrinError: for another shape, a range <= 0, or pixels outside the image.
         """
         array = np.asarray([] if prompts is None else prompts, np.float64)
@@ -66,15 +67,17 @@ class Prompts:
         if array.ndim != 2 or array.shape[1] not in (3, 4):
             raise GrinError('prompts must be (M, 3) rows of u, v, range_m or (M, 4) with a '
                             f'relative sigma, not {array.shape}')
+        padding = np.isnan(array[:, 2])
+        array = np.where(padding[:, None], 1.0, array)
         range_m = array[:, 2]
         sigma = array[:, 3] if array.shape[1] == 4 else np.full(len(array), DEFAULT_SIGMA)
         if not (np.isfinite(array).all() and (range_m > 0).all() and (sigma > 0).all()):
             raise GrinError('prompts must be finite, with range > 0 m and relative sigma > 0: '
-                            'leave out pixels without a measurement')
+                            'leave out pixels without a measurement, or make their range NaN')
         size = np.array([view.camera.width, view.camera.height])
         if not ((array[:, :2] >= -0.5) & (array[:, :2] <= size - 0.5)).all():
             raise GrinError(f'prompts (u, v) must lie in the image, {size[0]}x{size[1]}')
         pixels = view.to_network(array[:, :2])
         p = codec.encode(range_m, view.alpha)
         values = np.stack([p, np.log(sigma.clip(*SIGMA_LIMITS))], -1).astype(np.float32)
-        return cls(pixels, values, has_ray(view.rays, pixels))
+        return cls(pixels, values, has_ray(view.rays, pixels) & ~padding)

@@ -48,6 +48,8 @@ class Results:
 
     def make(self, frame: Frame, estimate: DepthEstimate, params: DepthParams) -> Result:
         """Return what is published of an estimate."""
+        if frame.num_ranges:  # they went into the estimate
+            return Result(frame, estimate, params, self.rectifier)
         if params.camera_height > 0:
             height, width = estimate.depth.shape
             estimate = self.floor.apply(estimate, _camera(frame).scaled(width, height),

@@ -22,6 +22,8 @@ import argparse
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
+
 from grin_ros.breakdown import by_fov, by_range, small_table, table
 from grin_ros.cli.options import (
     add_dataset_options,
@@ -32,6 +34,7 @@ from grin_ros.cli.options import (
     write_json,
 )
 from grin_ros.data.sample import Sample
+from grin_ros.data.sparse import scan_prompts
 from grin_ros.errors import GrinError
 from grin_ros.estimator import DepthEstimate, DepthEstimator
 from grin_ros.eval_report import WorstFrames
@@ -40,6 +43,7 @@ from grin_ros.floor import FloorScale, Mount
 from grin_ros.grid_limit import through_grid
 from grin_ros.metrics import ALIGNMENTS
 
+SCAN_SIGMA = 0.02  # relative error of --ranges, a cheap lidar's
 SIGMA_COLUMNS = (('within_1_sigma', 'in 1 sigma'), ('within_2_sigma', 'in 2 sigma'),
                  ('ause', 'AUSE'), ('abs_rel', 'abs_rel'), ('abs_rel_kept_70', 'sigma/depth'),
                  ('abs_rel_kept_70_m', 'sigma [m]'))
@@ -60,6 +64,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--floor', action='store_true',
                         help='scale each frame by its floor, as camera_height does in the node; '
                         'for shards, which know the mounting of their camera')
+    parser.add_argument('--ranges', type=int, default=0, metavar='N',
+                        help='give the network the truth of N pixels across the middle of each '
+                        'frame, 2 %% wrong, as a 2D lidar would')
     parser.add_argument('--report', type=Path, metavar='PNG',
                         help='one picture: photo, depth, truth and error, the worst frames first')
     parser.add_argument('--report-frames', type=int, default=24, metavar='N',
@@ -71,6 +78,9 @@ def run(options: argparse.Namespace) -> int:
     """Score every frame, print the rows, their means and breakdowns."""
     if options.floor and options.no_intrinsics:
         raise GrinError('--floor needs the camera: leave out --no-intrinsics')
+    if options.ranges and (options.floor or options.no_intrinsics):
+        raise GrinError('--ranges tell the scale and need the camera: leave out --floor and '
+                        '--no-intrinsics')
     protocol = chosen_protocol(options)
     samples = load_samples(options)
     estimator = load_estimator(options)
@@ -78,7 +88,10 @@ def run(options: argparse.Namespace) -> int:
 
     def estimate(sample: Sample) -> DepthEstimate:
         camera = None if options.no_intrinsics else sample.camera
-        result = estimator.estimate(sample.image, camera, options.steps, options.samples)
+        prompts = scan_prompts(sample.range_m, options.ranges, SCAN_SIGMA,
+                               np.random.default_rng(0)) if options.ranges else None
+        result = estimator.estimate(sample.image, camera, options.steps, options.samples,
+                                    prompts=prompts)
         if not options.floor:
             return result
         return FloorScale().apply(result, sample.camera, mount_of(sample))
@@ -101,15 +114,16 @@ def run(options: argparse.Namespace) -> int:
     steps = options.steps or estimator.bundle.default_steps
     how = (f'{estimator.bundle.name} on {estimator.backend.reason}\n{options.dataset}: steps '
            f'{steps}, samples {options.samples}, align {options.align}, '
-           f'{"scaled by the floor, " if options.floor else ""}{protocol}')
+           f'{"scaled by the floor, " if options.floor else ""}'
+           f'{f"{options.ranges} ranges known, " if options.ranges else ""}{protocol}')
     print('\n' + how)
     if options.report:
         worst.write(options.report, how, means)
     write_json(options.json, {
         'bundle': estimator.bundle.name, 'backend': estimator.backend.reason,
-        'align': options.align, 'floor': options.floor, 'protocol': vars(protocol), 'steps': steps,
-        'samples': options.samples, 'means': means, 'by_range': ranges, 'by_fov': fovs,
-        'frames': rows})
+        'align': options.align, 'floor': options.floor, 'ranges': options.ranges,
+        'protocol': vars(protocol), 'steps': steps, 'samples': options.samples, 'means': means,
+        'by_range': ranges, 'by_fov': fovs, 'frames': rows})
     return 0
 
 

@@ -52,6 +52,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('images', nargs='+', type=Path, metavar='IMAGE')
     add_camera_options(parser)
     add_mount_options(parser)
+    parser.add_argument('--range', type=float, nargs=3, action='append', metavar=('U', 'V', 'M'),
+                        help='a range [m] that is known, of pixel (U, V), measured with a tape '
+                        'for instance; may be given several times, and depth goes through them')
     parser.add_argument('--output', type=Path, required=True, metavar='DIR',
                         help='gets NAME_depth.npy, _depth.png, _sigma.npy and _points.ply')
     add_estimator_options(parser)
@@ -65,6 +68,9 @@ def run(options: argparse.Namespace) -> int:
         raise GrinError(f'several images are called {", ".join(twice)}: their results would '
                         'overwrite each other, so give them in separate calls')
     mount = chosen_mount(options)
+    if options.range and (mount or options.no_intrinsics):
+        raise GrinError('--range tells the scale and needs a known camera: leave out '
+                        '--camera-height and --no-intrinsics')
     estimator = load_estimator(options)
     try:
         options.output.mkdir(parents=True, exist_ok=True)
@@ -73,7 +79,8 @@ def run(options: argparse.Namespace) -> int:
     rows = []
     for path in progress(options.images, 'predict'):
         image, camera = read_photo(options, path, estimator)
-        result = estimator.estimate(image, camera, options.steps, options.samples)
+        result = estimator.estimate(image, camera, options.steps, options.samples,
+                                    prompts=options.range)
         if mount and camera:
             result = (floor := FloorScale()).apply(result, camera, mount)
             complain(f'{path}: {floor_note(floor)}')

@@ -94,3 +94,25 @@ def make_prompts(range_m: NDArray[np.float32], max_prompts: int, rng: np.random.
     wrong = rng.random(len(truth)) < (0.05 if rng.random() < 0.3 else 0.0)
     known = np.where(wrong, known * np.exp(rng.normal(0.0, 1.0, len(truth))), known)
     return pixels, known.astype(np.float32), np.full(len(truth), sigma, np.float32)
+
+
+def scan_prompts(range_m: NDArray[np.float32], count: int, sigma: float,
+                 rng: np.random.Generator) -> NDArray[np.float64]:
+    """
+    Return the prompts of a level 2D lidar that sees the middle of an image, (M, 4), M <= count.
+
+    :param range_m: (H, W) range [m]; where the middle row does not know it, one within a tenth
+        of the height counts.
+    :param sigma: relative error of the ranges, also what they claim.
+    :returns: rows of u, v, range [m], relative sigma.
+    """
+    height, width = range_m.shape
+    known = np.isfinite(range_m)
+    far = np.abs(np.arange(height) - (height - 1) / 2)[:, None]
+    distance = np.where(known, far, np.inf)
+    columns = np.unique(np.linspace(0, width - 1, count).round().astype(int))
+    rows = distance[:, columns].argmin(0)
+    near = distance[rows, columns] <= height / 10
+    rows, columns = rows[near], columns[near]
+    ranges = range_m[rows, columns] * np.exp(sigma * rng.standard_normal(len(rows)))
+    return np.column_stack([columns, rows, ranges, np.full(len(rows), sigma)])

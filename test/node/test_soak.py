@@ -81,6 +81,7 @@ def test_transitions_in_any_order_leave_nothing_behind(
     name = f'cycled{transitions}'
     node = start_node(name, bundle=tiny_bundle, max_age=30, autostart=False, cpu_threads=1)
     robot = make_robot(name, outputs=('depth',))
+    robot.diagnosed('state', 'unconfigured')  # the start of the process is no transition
     lifecycle, choice = Lifecycle(robot), random.Random(0)
 
     def rest() -> tuple[int, int, float]:

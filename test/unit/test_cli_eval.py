@@ -69,6 +69,23 @@ def test_frames_and_groups_are_scored(tiny_bundle: Path, frames: Path, tmp_path:
     assert report.read_bytes()[1:4] == b'PNG'
 
 
+def test_known_ranges_are_given_to_the_network(
+        tiny_bundle: Path, frames: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+        ) -> None:
+    ask = ['eval', '--data', str(frames), '--dataset', 'npz', '--bundle', str(tiny_bundle),
+           '--threads', '1', '--json', str(tmp_path / 'eval.json')]
+    errors = []
+    for ranges in ('0', '16'):
+        assert main([*ask, '--ranges', ranges]) == 0
+        scores = json.loads((tmp_path / 'eval.json').read_text(encoding='utf-8'))
+        assert scores['ranges'] == int(ranges)
+        errors.append(scores['means'][-1]['abs_rel'])
+    assert errors[0] != errors[1] and '16 ranges known' in capsys.readouterr().out
+    for other in ('--floor', '--no-intrinsics'):
+        assert main([*ask, '--ranges', '16', other]) == 2
+        assert 'leave out' in capsys.readouterr().err
+
+
 def test_floor_needs_frames_that_know_how_their_camera_stands(
         tiny_bundle: Path, frames: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(['eval', '--data', str(frames), '--dataset', 'npz', '--floor', '--bundle',

@@ -61,6 +61,23 @@ def test_every_image_gets_its_four_files(tiny_bundle: Path, tmp_path: Path, phot
     assert ('scale not metric' in capsys.readouterr().out) is not row['metric']
 
 
+def test_a_range_that_is_known_changes_depth(tiny_bundle: Path, tmp_path: Path, photo: Path,
+                                             capsys: pytest.CaptureFixture[str]) -> None:
+    here = '--hfov', '60', '--output'
+    assert predict(tiny_bundle, photo, *here, tmp_path / 'without') == 0
+    known = '--range', '10', '20', '1.5', '--range', '5', '5', '2'
+    assert predict(tiny_bundle, photo, *here, tmp_path / 'with', *known) == 0
+    without, with_ranges = (np.load(tmp_path / name / 'photo_depth.npy')
+                            for name in ('without', 'with'))
+    assert not np.allclose(without, with_ranges, rtol=1e-3, equal_nan=True)
+    for arguments, words in (
+            ((*here, tmp_path / 'no', *known, '--camera-height', '1'), '--camera-height'),
+            ((*here, tmp_path / 'no', '--range', '1e5', '5', '2'), 'in the image'),
+            (('--no-intrinsics', *known, '--output', tmp_path / 'no'), 'known camera')):
+        assert predict(tiny_bundle, photo, *arguments) == 2
+        assert words in capsys.readouterr().err
+
+
 def test_a_floor_that_is_not_seen_is_named(tiny_bundle: Path, tmp_path: Path, photo: Path,
                                            capsys: pytest.CaptureFixture[str]) -> None:
     """Without a floor depth is what it is without the height, and the user is told."""

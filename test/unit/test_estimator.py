@@ -221,6 +221,18 @@ def test_a_smaller_output_covers_the_same_view(estimator: DepthEstimator, scale:
     assert np.allclose(small.depth[finite], (small.range * rays[..., 2])[finite])
 
 
+def test_padding_of_prompts_changes_nothing(estimator: DepthEstimator) -> None:
+    padding = np.full((30, 4), np.nan)
+    nothing = estimator.estimate(IMAGE, CAMERA)
+    for known in (np.zeros((0, 4)), np.array([[80, 60, 1.5, 0.02], [20, 30, 2.0, 0.02]])):
+        plain = estimator.estimate(IMAGE, CAMERA, prompts=known)
+        padded, = estimator.estimate_batch([(IMAGE, CAMERA)],
+                                           prompts=[np.concatenate([known, padding])])
+        np.testing.assert_allclose(padded.depth, plain.depth, rtol=1e-4)
+        np.testing.assert_allclose(padded.spread(), plain.spread(), rtol=1e-4)
+        assert np.array_equal(plain.depth, nothing.depth, equal_nan=True) is (len(known) == 0)
+
+
 def test_prompts_and_every_lens_are_taken(estimator: DepthEstimator) -> None:
     fisheye = Camera(np.array([[60.0, 0, 79.5], [0, 60, 59.5], [0, 0, 1]]), 160, 120,
                      (0.0, 0.0, 0.0, 0.0), 'equidistant')

@@ -16,6 +16,7 @@
 
 """Parameter values: types, ranges, names, and what a single camera has of its own."""
 
+from array import array
 from typing import Any
 
 import pytest
@@ -49,12 +50,21 @@ def test_yaml_booleans_are_taken_for_rectified() -> None:
     ('backend', 'cuda', ('backend', 'onnxruntime')),
     ('edge_gate', 1, ('edge_gate', 'bool')),
     ('bundle', None, ('bundle', 'string')),
+    ('ranges_camera_pose', [0.0] * 5, ('ranges_camera_pose', '6 numbers')),
+    ('ranges_camera_pose', [0.0] * 5 + [float('nan')], ('ranges_camera_pose', 'm, rad')),
+    ('ranges_camera_pose', ['0'] * 6, ('ranges_camera_pose', '6 numbers')),
+    ('ranges_camera_pose', 0.5, ('ranges_camera_pose', 'list')),
 ])
 def test_wrong_value_is_refused_with_the_range(name: str, value: object,
                                                words: tuple[str, ...]) -> None:
     with pytest.raises(GrinError) as error:
         checked(name, value)
     assert all(word in str(error.value) for word in words)
+
+
+@pytest.mark.parametrize('value', [[1, 0, 0, 0, 0, 2], array('d', [1, 0, 0, 0, 0, 2])])
+def test_a_pose_is_six_numbers(value: object) -> None:
+    assert checked('front.ranges_camera_pose', value) == (1.0, 0.0, 0.0, 0.0, 0.0, 2.0)
 
 
 def test_depth_range_must_not_be_empty() -> None:

@@ -54,8 +54,19 @@ def test_sigma_defaults_to_a_percent_and_stays_in_what_was_taught() -> None:
 
 
 @pytest.mark.parametrize('wrong, reason', [
-    ([[1, 2]], 'rows of u, v'), ([1, 2, 3], 'rows of u, v'), ([[1, 2, np.nan]], 'finite'),
+    ([[1, 2]], 'rows of u, v'), ([1, 2, 3], 'rows of u, v'), ([[1, 2, np.inf]], 'finite'),
+    ([[np.nan, 2, 3]], 'finite'), ([[1, 2, 3, np.nan]], 'finite'),
     ([[1, 2, 0]], 'range > 0'), ([[1, 2, 3, -0.1]], 'sigma > 0'), ([[640, 2, 3]], 'in the image')])
 def test_wrong_prompts_are_refused(wrong: list, reason: str) -> None:
     with pytest.raises(GrinError, match=reason):
         Prompts.of(wrong, VIEW, CODEC)
+
+
+def test_a_range_that_is_nan_is_padding() -> None:
+    given = [[319.5, 239.5, 2.0, 0.05], [np.nan] * 4, [3, 4, np.nan, 0.02]]
+    prompts, alone = Prompts.of(given, VIEW, CODEC), Prompts.of(given[:1], VIEW, CODEC)
+    assert prompts.mask.tolist() == [True, False, False]
+    assert np.isfinite(prompts.values).all() and np.isfinite(prompts.pixels).all()
+    assert np.array_equal(prompts.values[:1], alone.values)
+    assert np.array_equal(prompts.pixels[:1], alone.pixels)
+    assert not Prompts.of(np.full((64, 4), np.nan), VIEW, CODEC).mask.any()

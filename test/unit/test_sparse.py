@@ -21,7 +21,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from grin_ros.data.sparse import choose_pixels, label_mask, make_prompts
+from grin_ros.data.sparse import choose_pixels, label_mask, make_prompts, scan_prompts
 
 
 def holey_range() -> np.ndarray:
@@ -63,3 +63,17 @@ def test_prompts_are_finite_exact_or_noisy_and_few_are_wrong() -> None:
         off.append(np.mean(np.abs(np.log(known / truth)) > 4 * sigma))
     assert min(counts) <= 2 and max(counts) > 300
     assert 0 < np.mean(off) < 0.1
+
+
+def test_a_scan_sees_known_ranges_near_the_middle_row() -> None:
+    range_m = holey_range()
+    range_m[17:32, 10:40], range_m[:, 50:] = np.nan, np.nan
+    prompts = scan_prompts(range_m, 32, 0.02, np.random.default_rng(0))
+    columns, rows = prompts[:, 0].astype(int), prompts[:, 1].astype(int)
+    truth = range_m[rows, columns]
+    assert np.isfinite(truth).all() and len(np.unique(columns)) == len(columns)
+    # Of the hole that leaves nothing near the middle row, and of the unknown part, none.
+    assert len(columns) == ((np.unique(np.linspace(0, 63, 32).round()) < 50).sum() - 15)
+    assert (np.abs(rows - 23.5) <= 4.8).all()
+    errors = np.log(prompts[:, 2] / truth)
+    assert 0.01 < errors.std() < 0.03 and (prompts[:, 3] == 0.02).all()

@@ -1,0 +1,113 @@
+# Copyright 2026 The grin_ros Authors
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+#
+# SPDX-License-Identifier: Apache-2.0
+
+"""Known ranges in the node: what a sensor measures gives depth its scale, or it says why not."""
+
+from collections.abc import Callable
+from importlib import resources
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from grin_ros.demo.frames import shipped
+
+robots = pytest.importorskip('robot', reason='ROS 2 is not installed')
+msgs = pytest.importorskip('sensor_msgs.msg', reason='ROS 2 is not installed')
+
+IN_PLACE = '[0.0, 0.0, 0.0, 0.0, 0.0, 0.0]'
+
+
+def as_cloud(points: np.ndarray) -> object:
+    """Return (N, 3) points as a PointCloud2."""
+    fields = [msgs.PointField(name=name, offset=4 * i, datatype=7, count=1)
+              for i, name in enumerate('xyz')]
+    msg = msgs.PointCloud2(height=1, width=len(points), fields=fields, point_step=12,
+                           row_step=12 * len(points))
+    msg.data.frombytes(points.astype(np.float32).tobytes())
+    return msg
+
+
+def test_depth_goes_through_a_cloud(start_node: Callable, make_robot: Callable) -> None:
+    """The same picture, beside a sensor that says everything is 1.6 times as far."""
+    if not (Path(str(resources.files('grin_ros'))) / 'bundles/grin_small/grin.json').is_file():
+        pytest.skip('this source tree has no shipped bundle')
+    frame = next(each for each in shipped() if each.name == 'table_2')
+    k, (height, width) = frame.camera.intrinsics, frame.depth.shape
+    info = robots.pinhole_info(width, height, k=k.ravel().tolist(),
+                               p=np.column_stack([k, np.zeros(3)]).ravel().tolist())
+    start_node('tof', max_age=30, ranges_type='cloud', ranges_topic='/tof/points',
+               ranges_max_age=1000.0, ranges_camera_pose=IN_PLACE)
+    robot = make_robot('tof', outputs=('depth', 'sigma'))
+    sensor = robot.node.create_publisher(msgs.PointCloud2, '/tof/points', 10)
+    robot.wait_until_heard()
+
+    def answer() -> tuple[np.ndarray, float]:
+        stamp = robot.ask(frame.image, info)
+        depth, sigma = (np.frombuffer(robot.answers[name][stamp].data, np.float32)
+                        for name in ('depth', 'sigma'))
+        known = np.isfinite(depth)
+        return depth.reshape(height, width), float(np.median(sigma[known] / depth[known]))
+
+    alone, doubt = answer()
+    robot.diagnosed('ranges', 'nothing came on /tof/points')
+    robot.diagnosed('warning_ranges', 'ranges_topic')
+    robot.wait(sensor.get_subscription_count, 'the node listens to the sensor')
+    truth = np.isfinite(frame.depth)
+    points = frame.camera.unproject(frame.depth)[truth][::97]
+    results = []
+    for factor in (1.0, 1.6):
+        msg = as_cloud(points * factor)
+        msg.header = robot.header('tof')
+        del robot.sent[robots.stamp_of(msg)]
+        sensor.publish(msg)
+        robot.spin(0.5)
+        results.append(answer())
+        robot.diagnosed('ranges', '64 pixels known from /tof/points')
+    (depth, sure), (farther, _) = results
+
+    def abs_rel(found: np.ndarray, scale: float) -> float:
+        both = np.isfinite(found) & truth
+        return float(np.abs(found[both] / (scale * frame.depth[both]) - 1).mean())
+
+    assert abs_rel(depth, 1.0) < min(0.12, 0.9 * abs_rel(alone, 1.0))
+    assert abs_rel(farther, 1.6) < 0.15 and abs_rel(depth, 1.6) > 0.3
+    assert sure < 0.8 * doubt
+
+
+def test_a_scan_is_seen_by_its_camera(start_node: Callable, make_robot: Callable,
+                                      tiny_bundle: Path) -> None:
+    """A lidar that looks along the camera is seen; of one that looks back it is said."""
+    start_node('lidar', bundle=tiny_bundle, max_age=30, ranges_type='scan', ranges_topic='/scan',
+               ranges_max_age=1000.0, camera_height=1.0)
+    robot = make_robot('lidar', outputs=('depth',))
+    sensor = robot.node.create_publisher(msgs.LaserScan, '/scan', 10)
+    robot.wait_until_heard()
+    robot.wait(sensor.get_subscription_count, 'the node listens to the sensor')
+    msg = msgs.LaserScan(angle_min=-1.0, angle_increment=0.01, range_min=0.1, range_max=30.0,
+                         ranges=[2.0] * 200)
+    msg.header = robot.header('laser')
+    sensor.publish(msg)
+    robot.spin(0.5)
+    robot.ask(robots.picture(), robots.pinhole_info())
+    robot.diagnosed('ranges', ' pixels known from /scan')
+    assert 'floor' not in robot.settled()  # the scan tells the scale, not the height
+    back = [0.0, 0.0, 0.0, -1.5708, 0.0, 1.5708]
+    assert robot.set_parameter('ranges_camera_pose', back).successful
+    robot.ask(robots.picture(), robots.pinhole_info())
+    robot.diagnosed('warning_ranges', 'frame "laser"')
+    robot.diagnosed('floor', 'frames')
+    assert 'must be 6 numbers' in robot.set_parameter('ranges_camera_pose', [1.0, 2.0]).reason

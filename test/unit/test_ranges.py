@@ -1,0 +1,186 @@
+# Copyright 2026 The grin_ros Authors
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+#
+# SPDX-License-Identifier: Apache-2.0
+
+"""Known ranges: readers of scans and clouds, the pose of their sensor, prompts on the image."""
+
+import math
+
+import numpy as np
+import pytest
+
+from grin_ros.camera import Camera
+from grin_ros.errors import GrinError
+from grin_ros.ranges import (
+    COUNT,
+    known_ranges,
+    points_from_cloud,
+    points_from_scan,
+    Ranges,
+    transform,
+)
+
+msgs = pytest.importorskip('sensor_msgs.msg', reason='ROS 2 is not installed')
+CAMERA = Camera.from_hfov(70.0, 320, 240)
+# A camera that looks along the x of its sensor.
+FORWARD = (0.0, 0.0, 0.0, -math.pi / 2, 0.0, -math.pi / 2)
+IN_PLACE = (0.0,) * 6
+
+
+def scan(ranges: list[float], **changes: object) -> object:
+    """Return a LaserScan of 90 degrees ahead."""
+    values = {'angle_min': -math.pi / 4, 'angle_increment': math.pi / 2 / (len(ranges) - 1),
+              'range_min': 0.1, 'range_max': 10.0, **changes}
+    return msgs.LaserScan(ranges=ranges, **values)
+
+
+def cloud(points: np.ndarray, kind: str = '<f4', step: int = 20, pad: int = 0, rows: int = 1,
+          **changes: object) -> object:
+    """Return a PointCloud2 with x y z of a type, other bytes behind them and behind each row."""
+    dtype = np.dtype(kind)
+    record = np.dtype({'names': ['x', 'y', 'z'], 'formats': [kind] * 3, 'itemsize': step,
+                       'offsets': [i * dtype.itemsize for i in range(3)]})
+    data = np.zeros(points.shape[:-1], record)
+    for i, name in enumerate('xyz'):
+        data[name] = points[..., i]
+    lines = [line.tobytes() + b'\xff' * pad for line in data.reshape(rows, -1)]
+    fields = [msgs.PointField(name=name, offset=i * dtype.itemsize, count=1,
+                              datatype={4: 7, 8: 8}[dtype.itemsize])
+              for i, name in enumerate('xyz')]
+    width = points.size // 3 // rows
+    msg = msgs.PointCloud2(height=rows, width=width, fields=fields, point_step=step,
+                           row_step=width * step + pad, is_bigendian=kind[0] == '>')
+    msg.data.frombytes(b''.join(lines))
+    for name, value in changes.items():
+        setattr(msg, name, value)
+    return msg
+
+
+def test_a_scan_gives_points_where_it_hit() -> None:
+    points = points_from_scan(scan([1.0, math.inf, 2.0, math.nan, 0.05, 11.0, 3.0]))
+    assert np.allclose(points, [[math.cos(math.pi / 4), -math.sin(math.pi / 4), 0],
+                                [2 * math.cos(math.pi / 12), -2 * math.sin(math.pi / 12), 0],
+                                [3 * math.cos(math.pi / 4), 3 * math.sin(math.pi / 4), 0]])
+    assert points_from_scan(msgs.LaserScan()).shape == (0, 3)
+
+
+@pytest.mark.parametrize('kind, step', [('<f4', 12), ('<f4', 20), ('>f4', 16), ('<f8', 24)])
+def test_a_cloud_gives_its_finite_points(kind: str, step: int) -> None:
+    points = np.random.default_rng(0).normal(size=(3, 4, 3)).astype(np.float32)
+    points[1, 2, 0], points[2, 0, 2] = np.nan, np.inf
+    msg = cloud(points, kind, step, pad=5, rows=3)
+    known = points.reshape(-1, 3)
+    assert np.array_equal(points_from_cloud(msg), known[np.isfinite(known).all(-1)])
+    assert points_from_cloud(msgs.PointCloud2(fields=msg.fields, point_step=12)).shape == (0, 3)
+
+
+def test_a_cloud_that_lies_is_refused() -> None:
+    good = cloud(np.ones((4, 3)))
+    for changes, words in (({'fields': good.fields[:2]}, 'no z'), ({'fields': []}, 'no fields'),
+                           ({'width': 5}, 'truncated'), ({'row_step': 3}, 'truncated'),
+                           ({'point_step': 8}, 'truncated'), ({'height': 2}, 'truncated')):
+        with pytest.raises(GrinError, match=words):
+            points_from_cloud(cloud(np.ones((4, 3)), **changes))
+
+
+def test_the_pose_is_what_tf2_says() -> None:
+    # roll, pitch, yaw about fixed axes: R = Rz(yaw) Ry(pitch) Rx(roll), as in tf2 (setRPY).
+    roll, pitch, yaw = 0.3, -0.5, 1.1
+    cr, sr, cp, sp, cy, sy = (f(a) for a in (roll, pitch, yaw) for f in (math.cos, math.sin))
+    expected = [[cy * cp, cy * sp * sr - sy * cr, cy * sp * cr + sy * sr, 1],
+                [sy * cp, sy * sp * sr + cy * cr, sy * sp * cr - cy * sr, 2],
+                [-sp, cp * sr, cp * cr, 3], [0, 0, 0, 1]]
+    assert np.allclose(transform((1.0, 2.0, 3.0, roll, pitch, yaw)), expected)
+    # z ahead, x right, y down becomes x ahead, -y, -z: REP-103's optical and body frames.
+    assert np.allclose(transform(FORWARD)[:3, :3], [[0, 0, 1], [-1, 0, 0], [0, -1, 0]])
+
+
+def test_ranges_lie_on_the_pixels_that_see_them() -> None:
+    rng = np.random.default_rng(1)
+    pixels = rng.uniform(0, 1, (40, 2)) * (319, 239)
+    points = CAMERA.rays_at(pixels) * rng.uniform(0.5, 8, (40, 1))
+    behind = np.array([[0.1, 0.1, -2.0], [0, 0, 0], [50, 0, 1.0]])
+    # The camera is 0.2 m ahead of the sensor, and 0.1 m above it.
+    pose = (0.2, 0.0, 0.1, *FORWARD[3:])
+    matrix = transform(pose)
+    in_sensor = np.concatenate([points, behind]) @ matrix[:3, :3].T + matrix[:3, 3]
+    prompts = known_ranges(in_sensor, CAMERA, pose, 0.05)
+    assert prompts.shape == (COUNT, 4)
+    known = prompts[np.isfinite(prompts[:, 2])]
+    assert 30 < len(known) <= 40 and (known[:, 3] == 0.05).all()
+    for u, v, range_m, _ in known:
+        nearest = np.abs(pixels - (u, v)).max(-1).argmin()
+        assert np.allclose(pixels[nearest], (u, v), atol=0.01)
+        assert math.isclose(range_m, np.linalg.norm(points[nearest]), rel_tol=1e-5)
+
+
+def test_of_a_cell_the_nearest_counts_and_no_more_than_fit() -> None:
+    near, far = np.array([[0.0, 0.0, 1.0]]), np.array([[0.01, 0.0, 4.0]])
+    prompts = known_ranges(np.concatenate([far, near]), CAMERA, IN_PLACE, 0.02)
+    assert np.isfinite(prompts[:, 2]).sum() == 1 and prompts[0, 2] == 1.0
+    pixels = np.random.default_rng(2).uniform(0, 1, (5000, 2)) * (319, 239)
+    prompts = known_ranges(CAMERA.rays_at(pixels) * 3.0, CAMERA, IN_PLACE, 0.02)
+    assert np.isfinite(prompts).all() and np.allclose(prompts[:, 2], 3.0)
+    assert (np.ptp(prompts[:, :2], 0) > (200, 150)).all()
+
+
+def test_what_a_distorted_lens_does_not_see_is_not_folded_into_its_image() -> None:
+    camera = Camera(np.array([[200.0, 0, 160], [0, 200.0, 120], [0, 0, 1]]), 320, 240,
+                    (-0.35, 0.1, 0.0, 0.0, 0.0))
+    wide = np.array([[3.0, 0.0, 1.0], [2.2, 1.5, 1.0]])  # far outside, model folds or not
+    inside = np.array([[0.3, 0.2, 1.0]])
+    prompts = known_ranges(np.concatenate([wide, inside]), camera, IN_PLACE, 0.02)
+    known = prompts[np.isfinite(prompts[:, 2])]
+    assert len(known) == 1 and np.allclose(known[0, :2], camera.project(inside)[0])
+
+
+def message(kind: str, nanosec: int, range_m: float = 2.0) -> object:
+    """Return a message of one point ahead, with a stamp."""
+    msg = (cloud(np.array([[0.0, 0.0, range_m]])) if kind == 'cloud' else scan([range_m] * 3))
+    msg.header.stamp.nanosec = nanosec
+    msg.header.frame_id = 'laser'
+    return msg
+
+
+@pytest.mark.parametrize('kind, pose', [('cloud', IN_PLACE), ('scan', FORWARD)])
+def test_the_message_nearest_in_time_counts(kind: str, pose: tuple[float, ...]) -> None:
+    ranges = Ranges(kind, '/lidar')
+    for i in range(5):
+        ranges.put(message(kind, i * 100_000_000, 1.0 + i))
+    stamp = message(kind, 220_000_000).header.stamp
+    prompts = ranges.prompts(stamp, CAMERA, pose, 0.02, 0.1)
+    assert np.nanmin(prompts[:, 2]) == 3.0 and ranges.problem == ''
+
+
+def test_no_ranges_say_why() -> None:
+    ranges = Ranges('cloud', '/lidar')
+    stamp = message('cloud', 900_000_000).header.stamp
+
+    def problem(pose: tuple[float, ...] = IN_PLACE) -> str:
+        assert np.isnan(ranges.prompts(stamp, CAMERA, pose, 0.02, 0.1)).all()
+        return ranges.problem
+
+    assert 'nothing came on /lidar: check ranges_topic' in problem()
+    ranges.put(message('cloud', 100_000_000))
+    assert '0.80 s from the image: raise ranges_max_age' in problem()
+    ranges.put(message('cloud', 850_000_000))
+    assert 'check ranges_camera_pose, ' in problem((0, 0, 5.0, 0, 0, 0))
+    assert 'in frame "laser"' in ranges.problem
+    broken = message('cloud', 900_000_000)
+    broken.width = 9
+    ranges.put(broken)
+    assert '/lidar: the cloud of 9x1' in problem()
+    ranges.forget()
+    assert 'nothing came' in problem()
