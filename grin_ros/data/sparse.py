@@ -28,6 +28,7 @@ Mask = NDArray[np.bool_]
 
 EXACT_SIGMA = 0.003  # relative error claimed for an exact prompt
 WORST_SIGMA = 0.2
+SCAN_SHARE = 0.4  # of the prompted frames
 
 
 def label_mask(range_m: NDArray[np.float32], rng: np.random.Generator) -> Mask:
@@ -81,11 +82,20 @@ def make_prompts(range_m: NDArray[np.float32], max_prompts: int, rng: np.random.
     """
     Draw prompts: pixels whose range is roughly known, exact or noisy, a few of them wrong.
 
+    They lie anywhere or, in two of five frames, on a row as a 2D lidar's do.
+
     :param range_m: (H, W) range [m]; NaN and +Inf are never prompted.
     :returns: pixels (M, 2) as (row, column), ranges (M,) [m], relative sigmas (M,).
     """
     count = int(math.exp(rng.uniform(0.0, math.log(max_prompts + 1))))
-    pixels = choose_pixels(np.isfinite(range_m), count, rng)
+    finite = np.isfinite(range_m)
+    if rng.random() < SCAN_SHARE:
+        rows = np.arange(len(finite))[:, None]
+        row = rng.uniform(0.25, 0.75) * len(finite) + np.linspace(
+            -1, 1, finite.shape[1]) * rng.normal(0.0, 0.05) * len(finite)  # rolled a little
+        band = finite & (np.abs(rows - row) <= 1)
+        finite = band if band.any() else finite
+    pixels = choose_pixels(finite, count, rng)
     truth = range_m[pixels[:, 0], pixels[:, 1]]
     sigma = EXACT_SIGMA
     if rng.random() < 0.5:

@@ -30,6 +30,7 @@ from grin_ros.bundle import Bundle, load_bundle
 from grin_ros.camera import Camera
 from grin_ros.errors import GrinError
 from grin_ros.estimator import DepthEstimate, DepthEstimator, MAX_DECODERS
+from grin_ros.request import PROMPTED_SIGMA
 
 pytest.importorskip('onnxruntime', reason='no ONNX Runtime: pip install "grin_ros[cpu]"')
 
@@ -59,7 +60,7 @@ def test_sigma_and_range_cost_nothing_until_they_are_read(estimator: DepthEstima
     assert np.allclose(result.sigma, result.depth * result.spread())
 
 
-def test_the_scale_of_a_frame_is_in_sigma_unless_prompts_give_it(
+def test_the_scale_of_a_frame_is_in_sigma_and_prompts_tell_it(
         estimator: DepthEstimator) -> None:
     unsure = DepthEstimator(replace(estimator.bundle, sigma_frame=0.3), estimator.backend,
                             estimator.query_stride, estimator.input_size)
@@ -70,6 +71,7 @@ def test_the_scale_of_a_frame_is_in_sigma_unless_prompts_give_it(
     known = [[80, 60, 1.5]]
     sure, same = (each.estimate(IMAGE, CAMERA, prompts=known) for each in (estimator, unsure))
     assert np.array_equal(sure.spread(), same.spread())
+    assert np.nanmin(same.spread()) > PROMPTED_SIGMA and PROMPTED_SIGMA < 0.3
 
 
 def test_timing_adds_up(estimator: DepthEstimator) -> None:

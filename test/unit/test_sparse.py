@@ -54,15 +54,18 @@ def test_densities_span_a_thousandth_to_all() -> None:
 def test_prompts_are_finite_exact_or_noisy_and_few_are_wrong() -> None:
     """Prompts come from known, finite ranges; most lie within four of their sigmas."""
     range_m = holey_range()
-    counts, off = [], []
+    counts, off, on_a_row = [], [], []
     for seed in range(200):
         pixels, known, sigma = make_prompts(range_m, 1000, np.random.default_rng(seed))
         truth = range_m[pixels[:, 0], pixels[:, 1]]
         assert np.isfinite(truth).all() and np.isfinite(known).all()
         counts.append(len(known))
+        if len(known) > 9:
+            on_a_row.append(np.ptp(pixels[:, 0]) < 16)
         off.append(np.mean(np.abs(np.log(known / truth)) > 4 * sigma))
     assert min(counts) <= 2 and max(counts) > 300
     assert 0 < np.mean(off) < 0.1
+    assert 0.3 < np.mean(on_a_row) < 0.5
 
 
 def test_a_scan_sees_known_ranges_near_the_middle_row() -> None:
