@@ -149,10 +149,8 @@ class Channel:
         self._check_due(msg, params)
         frame = read_frame(msg, self.topics.compressed, self.infos, self.topics.name)
         self._note_camera(frame)
-        if self.ranges is not None and frame.camera is not None:
-            frame = replace(frame, prompts=self.ranges.prompts(
-                frame.header.stamp, frame.camera, params.ranges_camera_pose, params.ranges_sigma,
-                params.ranges_max_age))
+        if self.ranges is not None:
+            frame = self.ranges.attach(frame, params)
         if params.frame_id:
             frame = replace(frame, header=Header(stamp=frame.header.stamp,
                                                  frame_id=params.frame_id))

@@ -20,15 +20,20 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import lru_cache
 import threading
-from typing import Any
+from typing import Any, TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from grin_ros.camera import Camera
 from grin_ros.errors import GrinError
+
+if TYPE_CHECKING:
+    from grin_ros.intake import Frame
+    from grin_ros.params import DepthParams
 
 COUNT = 64  # prompts of a frame: more bring nothing, and a fixed number is one engine
 REMEMBERED = 16  # messages, to find the one nearest to the image in time
@@ -162,6 +167,14 @@ class Ranges:
         """Drop all messages: time went back."""
         with self._lock:
             self._messages.clear()
+
+    def attach(self, frame: Frame, params: DepthParams) -> Frame:
+        """Return a frame with what is known of it; as it is when its camera is unknown."""
+        if frame.camera is None:
+            return frame
+        return replace(frame, prompts=self.prompts(
+            frame.header.stamp, frame.camera, params.ranges_camera_pose, params.ranges_sigma,
+            params.ranges_max_age))
 
     def prompts(self, stamp: Any, camera: Camera, pose: Sequence[float], sigma: float,
                 max_age: float) -> NDArray[np.float64]:

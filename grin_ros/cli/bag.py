@@ -41,10 +41,12 @@ from grin_ros.intake import CameraInfos, Frame, read_frame, rectified_rule, Reje
 from grin_ros.messages import camera_info_fields
 from grin_ros.param_file import read_params
 from grin_ros.params import DepthParams
+from grin_ros.ranges import Ranges
 from grin_ros.result import Result, Results
 
 IMAGE, COMPRESSED, INFO = (f'sensor_msgs/msg/{name}' for name in (
     'Image', 'CompressedImage', 'CameraInfo'))
+RANGES = {'scan': 'sensor_msgs/msg/LaserScan', 'cloud': 'sensor_msgs/msg/PointCloud2'}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -77,7 +79,7 @@ def run(options: argparse.Namespace) -> int:
     topics = [f'{namespace.rstrip("/")}/{name}' for name in ('depth', 'camera_info')]
     params = apply_params(options)
     estimator, results, dropped = load_estimator(options), Results(), Counter[str]()
-    answered, stopped = 0, ''
+    answered, without, stopped = 0, 0, ''
     try:
         with highlevel.AnyReader([options.input], default_typestore=store) as reader:
             source = Recorded(reader, options.image_topic, options.camera_info_topic, params)
@@ -96,7 +98,8 @@ def run(options: argparse.Namespace) -> int:
                             continue
                         estimate = estimator.estimate(
                             frame.image, frame.camera, options.steps, options.samples,
-                            output_scale=params.output_scale)
+                            output_scale=params.output_scale, prompts=frame.prompts)
+                        without += not frame.num_ranges
                         result = results.make(frame, estimate, params)
                         header = header_of(store, msg, params.frame_id)
                         for out, made in zip(outs, (
@@ -116,6 +119,8 @@ def run(options: argparse.Namespace) -> int:
     lost = ''.join(f', {count} dropped: {cause}' for cause, count in sorted(dropped.items()))
     if params.camera_height:
         print(floor_note(results.floor))
+    if source.ranges is not None and without:
+        complain(f'{without} images without known ranges: {source.ranges.problem}')
     print(f'{answered} images answered{lost}; {source.rule}\n'
           f'{estimator.backend.reason}; {options.output} has {" and ".join(topics)}')
     write_json(options.json, {'answered': answered, 'dropped': dict(dropped),
@@ -130,6 +135,8 @@ class Recorded:
     """
     The images of a bag in turn, and the camera of each: that with its stamp, or the one before.
 
+    Of what a sensor of ranges sent, that counts which was recorded before the image.
+
     :param reader: an open rosbags.highlevel.AnyReader.
     :raises GrinError: when the bag lacks a topic; names those that it has.
     """
@@ -142,7 +149,13 @@ class Recorded:
         self._compressed = self._images[0].msgtype == COMPRESSED
         base = image_topic.removesuffix('/compressed')
         self.rectified, self.rule = rectified_rule(base, params.rectified)
-        self._topic = image_topic
+        self._topic, self._params = image_topic, params
+        self.ranges: Ranges | None = None
+        self._scans: list[Any] = []
+        if params.ranges_type:
+            topic = '/' + params.ranges_topic.lstrip('/')
+            self.ranges = Ranges(params.ranges_type, topic)
+            self._scans = self._connections(topic, (RANGES[params.ranges_type],))
         self._infos = CameraInfos(info_topic, self.rectified, params.require_camera_info,
                                   params.hfov_deg)
         self._by_stamp: dict[tuple[int, int], Any] = {}
@@ -163,9 +176,10 @@ class Recorded:
                  if each.topic == topic and each.msgtype in kinds]
         if not found and needed:
             there = sorted({each.topic for each in self._reader.connections
-                            if each.msgtype in (*kinds, IMAGE, COMPRESSED)})
-            raise GrinError(f'the bag has no {" or ".join(kinds)} on {topic}: choose one of '
-                            f'{", ".join(there) or "its topics, but it has no images"}')
+                            if each.msgtype in kinds})
+            raise GrinError(f'the bag has no {" or ".join(kinds)} on {topic}: '
+                            + (f'choose one of {", ".join(there)}' if there else 'nor elsewhere'))
+
         return found
 
     def __len__(self) -> int:
@@ -174,8 +188,12 @@ class Recorded:
 
     def __iter__(self) -> Any:
         """Read (time in the bag [ns], message) of each image."""
-        for connection, moment, data in self._reader.messages(self._images):
-            yield moment, self._reader.deserialize(data, connection.msgtype)
+        for connection, moment, data in self._reader.messages([*self._scans, *self._images]):
+            msg = self._reader.deserialize(data, connection.msgtype)
+            if self.ranges is not None and connection in self._scans:
+                self.ranges.put(msg)
+            else:
+                yield moment, msg
 
     def frame(self, msg: Any) -> Frame:
         """
@@ -186,7 +204,8 @@ class Recorded:
         stamp = msg.header.stamp.sec, msg.header.stamp.nanosec
         if (info := self._by_stamp.get(stamp)) is not None:
             self._infos.put(info)
-        return read_frame(msg, self._compressed, self._infos, self._topic)
+        frame = read_frame(msg, self._compressed, self._infos, self._topic)
+        return self.ranges.attach(frame, self._params) if self.ranges is not None else frame
 
     def description(self, frame: Frame, result: Result) -> dict[str, Any]:
         """Return the fields of the camera_info of depth."""

@@ -62,7 +62,8 @@ def info(store: Any, head: Any, is_1: bool = False, width: int = WIDTH) -> Any:
         **{name.upper() if is_1 else name: value for name, value in numbers.items()})
 
 
-def record(path: Path, is_1: bool = False, compressed: bool = False, width: int = WIDTH) -> Path:
+def record(path: Path, is_1: bool = False, compressed: bool = False, width: int = WIDTH,
+           scans: bool = False) -> Path:
     """Write a camera's bag; the camera_info of an image comes after it."""
     store = typesys.get_typestore(
         typesys.Stores.ROS1_NOETIC if is_1 else typesys.Stores.ROS2_HUMBLE)
@@ -73,9 +74,17 @@ def record(path: Path, is_1: bool = False, compressed: bool = False, width: int 
         infos = bag.add_connection('/eye/camera_info', 'sensor_msgs/msg/CameraInfo',
                                    typestore=store)
         serialise = store.serialize_ros1 if is_1 else store.serialize_cdr
+        scan = 'sensor_msgs/msg/LaserScan'
+        lidar = bag.add_connection('/scan', scan, typestore=store) if scans else None
         for seconds, rgb in enumerate(PICTURES, 1):
             head = header(store, seconds, is_1)
             msg = image(store, rgb, head)
+            if lidar is not None:  # just before its image, the last one just after it
+                hits = store.types[scan](
+                    header(store, seconds, is_1), -0.5, 0.5, 0.01, 0.0, 0.0, 0.1, 30.0,
+                    np.full(100, 2.0, np.float32), np.zeros(0, np.float32))
+                late = (seconds == 3) * 2
+                bag.write(lidar, seconds * 10**9 - 1 + late, bytes(serialise(hits, scan)))
             if compressed:
                 png = cv2.imencode('.png', rgb[..., ::-1])[1].ravel()
                 msg = store.types[kind](head, 'png', png)
@@ -193,3 +202,27 @@ def test_problems_of_the_user_end_with_one_sentence(
     record(tmp_path / 'run')
     assert main(['bag', *arguments, '--bundle', str(tiny_bundle)]) == 2
     assert words in capsys.readouterr().err
+
+
+@pytest.mark.parametrize('is_1', [False, True], ids=['ros2', 'ros1'])
+def test_recorded_ranges_are_known(tiny_bundle: Path, tmp_path: Path, is_1: bool,
+                                   capsys: pytest.CaptureFixture[str]) -> None:
+    """The scan before an image tells of it; one that was recorded after it does not."""
+    source = record(tmp_path / ('run.bag' if is_1 else 'run'), is_1, scans=True)
+    (tmp_path / 'params.yaml').write_text(
+        '/**:\n  ros__parameters: {ranges_type: scan, ranges_topic: /scan}\n')
+    ask = ['bag', str(source), str(tmp_path / 'out'), *TOPICS, '--bundle', str(tiny_bundle),
+           '--threads', '1']
+    assert main([*ask, '--params-file', str(tmp_path / 'params.yaml')]) == 0
+    assert '1 images without known ranges: the nearest message on /scan is 1.00 s from' in (
+        capsys.readouterr().err)
+    ask[2] = str(tmp_path / 'plain')
+    assert main(ask) == 0
+    same = [np.allclose(one.data.view(np.float32), other.data.view(np.float32), rtol=1e-3,
+                        equal_nan=True) for (_, one), (_, other) in zip(
+        *(outputs(tmp_path / name)['/grin/depth'] for name in ('out', 'plain')), strict=True)]
+    assert same == [False, False, True]
+    (tmp_path / 'params.yaml').write_text('/**:\n  ros__parameters: {ranges_type: cloud}\n')
+    ask[2] = str(tmp_path / 'no')
+    assert main([*ask, '--params-file', str(tmp_path / 'params.yaml')]) == 2
+    assert 'no sensor_msgs/msg/PointCloud2 on /ranges' in capsys.readouterr().err
