@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from grin_ros.params import DepthParams
 
 COUNT = 64  # prompts of a frame: more bring nothing, and a fixed number is one engine
+DRAWN = 4096  # points of a cloud that are looked at: a spinning lidar sends a hundred thousand
 REMEMBERED = 16  # messages, to find the one nearest to the image in time
 # A sensor beside the camera sees behind what the camera sees: of the points in a cell of an
 # image's 40th the nearest counts.
@@ -56,6 +57,8 @@ def points_from_scan(msg: Any) -> NDArray[np.float64]:
 def points_from_cloud(msg: Any) -> NDArray[np.float64]:
     """
     Return the finite (N, 3) points [m] of a sensor_msgs/PointCloud2, in its frame.
+
+    Of more than DRAWN points so many are drawn, always the same.
 
     :raises GrinError: when it has no x, y and z of floats, or is shorter than it says.
     """
@@ -78,8 +81,10 @@ def points_from_cloud(msg: Any) -> NDArray[np.float64]:
                         f'{msg.row_step}, needs {needed} bytes and has {len(msg.data)}: it was '
                         'truncated, or the driver fills it wrongly')
     data = memoryview(msg.data)
+    chosen = np.arange(rows * count) if rows * count <= DRAWN else (
+        np.random.default_rng(0).integers(0, rows * count, DRAWN))
     columns = [np.ndarray((rows, count), kind, data, fields[name].offset,
-                          (msg.row_step, msg.point_step)).ravel()
+                          (msg.row_step, msg.point_step))[chosen // count, chosen % count]
                for name, kind in zip('xyz', kinds, strict=True)]
     points = np.stack(columns, -1).astype(np.float64)
     return points[np.isfinite(points).all(-1)]

@@ -25,6 +25,7 @@ from grin_ros.camera import Camera
 from grin_ros.errors import GrinError
 from grin_ros.ranges import (
     COUNT,
+    DRAWN,
     known_ranges,
     points_from_cloud,
     points_from_scan,
@@ -84,6 +85,13 @@ def test_a_cloud_gives_its_finite_points(kind: str, step: int) -> None:
     known = points.reshape(-1, 3)
     assert np.array_equal(points_from_cloud(msg), known[np.isfinite(known).all(-1)])
     assert points_from_cloud(msgs.PointCloud2(fields=msg.fields, point_step=12)).shape == (0, 3)
+
+
+def test_of_a_large_cloud_points_are_drawn() -> None:
+    points = np.random.default_rng(3).normal(size=(64, 1000, 3))
+    drawn = points_from_cloud(cloud(points, '<f8', 24, rows=64))
+    assert len(drawn) == DRAWN and np.allclose(drawn.std(0), 1, atol=0.1)
+    assert np.isin(drawn[:, 0], points[..., 0]).all()
 
 
 def test_a_cloud_that_lies_is_refused() -> None:
