@@ -108,7 +108,8 @@ class DepthParams:
         0.02, 'standard deviation of its ranges as a share of them', low=0.003, high=1.0,
         dynamic=True)
     ranges_max_age: float = _parameter(
-        0.1, 'how far in time they may be from the image', unit='s', low=0.0, high=3600.0,
+        0.25, 'how far in time they may be from the image: twice the time of a turn of a lidar, '
+        'which sends it when it is over', unit='s', low=0.0, high=3600.0,
         dynamic=True)
     frame_id: str = _parameter(
         '', 'frame of the outputs, x right, y down, z forward; empty for that of the image')
