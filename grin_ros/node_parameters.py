@@ -76,7 +76,7 @@ class NodeParameters:
                        if name not in foreign and field_of(name) in FIELDS}
         self._by_camera = params_by_camera(self._given)
         own = {f'{camera}.{name}' for camera in filter(None, cameras)
-               for name in ('image_topic', 'camera_info_topic')}
+               for name in ('image_topic', 'camera_info_topic', 'ranges_topic')}
         own |= {name for name in self._given if '.' in name}
         for name in [*FIELDS, *sorted(own)]:
             self._declare(name)

@@ -95,8 +95,8 @@ class DepthParams:
         low=-90.0, high=90.0, dynamic=True)
     ranges_type: str = _parameter(
         '', 'scan (LaserScan) or cloud (PointCloud2): what a sensor sends that measures some '
-        'ranges; depth then goes through them, and camera_height and depth_scale rest. Empty: '
-        'there is none', choices=('', 'scan', 'cloud'))
+        'ranges; depth then goes through them, and camera_height and depth_scale count only while '
+        'there are none. Empty: there is no such sensor', choices=('', 'scan', 'cloud'))
     ranges_topic: str = _parameter(
         'ranges', 'where it sends them, named as image_topic')
     ranges_camera_pose: tuple[float, ...] = _parameter(

@@ -20,6 +20,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cache
+import math
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -30,6 +31,9 @@ from grin_ros.preprocess import has_ray, View
 
 DEFAULT_SIGMA = 0.01  # relative error of a range given without one
 SIGMA_LIMITS = (0.003, 1.0)  # what training shows, and what says nothing
+# Relative sigma of the scale of a frame with many exact prompts, and what a single one adds: on
+# held-out worlds it is 0.15 with one, 0.10 with three and, indoors, 0.07 with a row of 8 or 64.
+PROMPTED_SIGMA, ONE_PROMPT_SIGMA = 0.1, 0.13
 
 
 @dataclass(frozen=True)
@@ -81,3 +85,14 @@ class Prompts:
         p = codec.encode(range_m, view.alpha)
         values = np.stack([p, np.log(sigma.clip(*SIGMA_LIMITS))], -1).astype(np.float32)
         return cls(pixels, values, has_ray(view.rays, pixels) & ~padding)
+
+
+def prompted_sigma(count: int, claimed: float, alone: float) -> float:
+    """
+    Return the relative sigma of the scale of a frame with prompts.
+
+    :param count: how many there are, at least one.
+    :param claimed: the least relative sigma of them; they may all err alike.
+    :param alone: relative sigma of the scale without any.
+    """
+    return min(alone, math.hypot(PROMPTED_SIGMA, ONE_PROMPT_SIGMA / math.sqrt(count), claimed))

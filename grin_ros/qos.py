@@ -160,7 +160,8 @@ class MatchedSubscription:
             conflict = _conflict(info, requests[0]) if requests else ''
             if info.topic_type != ours:
                 found.append(f'{name} publishes {info.topic_type} on {self.name}, but this node '
-                             f'listens for {ours}: choose another topic, or image_transport')
+                             f'listens for {ours}: choose another topic, or image_transport, '
+                             'or ranges_type')
             elif conflict:
                 found.append(f'{name} on {self.name} cannot be heard, since QoS does not fit '
                              f'({conflict}): change its QoS, or qos_overrides.{self.name}'

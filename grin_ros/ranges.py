@@ -36,11 +36,11 @@ if TYPE_CHECKING:
     from grin_ros.params import DepthParams
 
 COUNT = 64  # prompts of a frame: more bring nothing, and a fixed number is one engine
-DRAWN = 4096  # points of a cloud that are looked at: a spinning lidar sends a hundred thousand
 REMEMBERED = 16  # messages, to find the one nearest to the image in time
 # A sensor beside the camera sees behind what the camera sees: of the points in a cell of an
 # image's 40th the nearest counts.
 CELLS = 40
+PROJECTED = 8192  # points, drawn among those before the camera: several in each cell
 FLOATS = {7: 'f4', 8: 'f8'}  # PointField's FLOAT32 and FLOAT64
 
 
@@ -54,11 +54,9 @@ def points_from_scan(msg: Any) -> NDArray[np.float64]:
     return np.stack([ranges * np.cos(angles), ranges * np.sin(angles), np.zeros_like(ranges)], -1)
 
 
-def points_from_cloud(msg: Any) -> NDArray[np.float64]:
+def points_from_cloud(msg: Any) -> NDArray[np.floating]:
     """
-    Return the finite (N, 3) points [m] of a sensor_msgs/PointCloud2, in its frame.
-
-    Of more than DRAWN points so many are drawn, always the same.
+    Return the (N, 3) points [m] of a sensor_msgs/PointCloud2, in its frame; NaN for some.
 
     :raises GrinError: when it has no x, y and z of floats, or is shorter than it says.
     """
@@ -81,16 +79,13 @@ def points_from_cloud(msg: Any) -> NDArray[np.float64]:
                         f'{msg.row_step}, needs {needed} bytes and has {len(msg.data)}: it was '
                         'truncated, or the driver fills it wrongly')
     data = memoryview(msg.data)
-    chosen = np.arange(rows * count) if rows * count <= DRAWN else (
-        np.random.default_rng(0).integers(0, rows * count, DRAWN))
     columns = [np.ndarray((rows, count), kind, data, fields[name].offset,
-                          (msg.row_step, msg.point_step))[chosen // count, chosen % count]
+                          (msg.row_step, msg.point_step)).ravel()
                for name, kind in zip('xyz', kinds, strict=True)]
-    points = np.stack(columns, -1).astype(np.float64)
-    return points[np.isfinite(points).all(-1)]
+    return np.stack(columns, -1).astype(kinds[0].newbyteorder('='), copy=False)
 
 
-READERS: dict[str, Callable[[Any], NDArray[np.float64]]] = {
+READERS: dict[str, Callable[[Any], NDArray[np.floating]]] = {
     'scan': points_from_scan, 'cloud': points_from_cloud}
 
 
@@ -113,39 +108,51 @@ def transform(pose: tuple[float, ...]) -> NDArray[np.float64]:
     return result
 
 
-def known_ranges(points: NDArray[np.float64], camera: Camera, pose: Sequence[float],
+def known_ranges(points: NDArray[np.floating], camera: Camera, pose: Sequence[float],
                  sigma: float) -> NDArray[np.float64]:
     """
     Return (COUNT, 4) prompts u, v, range [m], relative sigma; rows without a point are NaN.
 
-    :param points: (N, 3) [m] in the frame of the sensor.
+    :param points: (N, 3) [m] in the frame of the sensor; what is not finite is no point.
     :param pose: of the camera, see transform().
     :param sigma: relative error of the points.
     """
     prompts = np.full((COUNT, 4), np.nan)
-    matrix = transform(tuple(pose))
-    points = (points - matrix[:3, 3]) @ matrix[:3, :3]
-    range_m = np.linalg.norm(points, axis=-1)
-    # Behind the camera, and farther to the side than any lens sees, nothing is to be projected.
-    seen = (range_m > 1e-3) & (points[:, 2] > 0.02 * range_m)
-    points, range_m = points[seen], range_m[seen]
+    matrix = transform(tuple(pose)).astype(points.dtype)
+    # A spinning lidar sends a hundred thousand points: cheaply those first that may be seen.
+    with np.errstate(invalid='ignore', over='ignore'):
+        points = (points - matrix[:3, 3]) @ matrix[:3, :3]
+        squared = np.einsum('ij,ij->i', points, points)
+        seen = (points[:, 2] > 0) & (points[:, 2] ** 2 >= least_z(camera) ** 2 * squared) & (
+            squared > 1e-6) & (squared < 1e12)
+    rng = np.random.default_rng(0)  # the same for the same frame
+    drawn = np.flatnonzero(seen)
+    if len(drawn) > PROJECTED:
+        drawn = rng.choice(drawn, PROJECTED, replace=False)
+    points, range_m = points[drawn], np.sqrt(squared[drawn])
     pixels = camera.project(points) if len(points) else np.zeros((0, 2))
-    size = (camera.width, camera.height)
-    inside = ((pixels > -0.5) & (pixels < np.array(size) - 0.5)).all(-1)
-    pixels, range_m = pixels[inside], range_m[inside]
-    # A distorted lens folds far outside of its image back into it.
-    same = np.einsum('ij,ij->i', camera.rays_at(pixels),
-                     points[inside] / range_m[:, None]) > 0.9999 if len(pixels) else []
-    pixels, range_m = pixels[same], range_m[same]
-    cells = (pixels + 0.5) // (max(size) / CELLS)
+    size = np.array([camera.width, camera.height])
+    inside = ((pixels > -0.5) & (pixels < size - 0.5)).all(-1)
+    points, pixels, range_m = points[inside], pixels[inside], range_m[inside]
+    columns, rows = ((pixels + 0.5) // (size.max() / CELLS)).astype(int).T
     order = np.argsort(range_m, kind='stable')
-    _, first = np.unique(cells[order], axis=0, return_index=True)
-    chosen = order[first]
-    if len(chosen) > COUNT:  # spread, and the same for the same frame
-        chosen = np.random.default_rng(0).choice(chosen, COUNT, replace=False)
+    _, first = np.unique((rows * CELLS + columns)[order], return_index=True)
+    chosen = rng.permutation(order[first])[:2 * COUNT]
+    # A distorted lens folds what it does not see back into its image.
+    if len(chosen):
+        directions = points[chosen] / range_m[chosen, None]
+        alike = np.einsum('ij,ij->i', camera.rays_at(pixels[chosen]), directions) > 0.9999
+        chosen = chosen[alike][:COUNT]
     prompts[:len(chosen)] = np.column_stack(
         [pixels[chosen], range_m[chosen], np.full(len(chosen), sigma)])
     return prompts
+
+
+def least_z(camera: Camera) -> float:
+    """Return a bound of z of the unit rays of an image from below, by those of its border."""
+    u, v = np.linspace(0, camera.width - 1, 9), np.linspace(0, camera.height - 1, 9)
+    z = camera.rays_at([(x, y) for x in u for y in v if x in u[[0, -1]] or y in v[[0, -1]]])[:, 2]
+    return max(0.0, float(z.min()) - 0.02) if np.isfinite(z).all() else 0.0
 
 
 class Ranges:
@@ -176,6 +183,7 @@ class Ranges:
     def attach(self, frame: Frame, params: DepthParams) -> Frame:
         """Return a frame with what is known of it; as it is when its camera is unknown."""
         if frame.camera is None:
+            self.problem = 'they need a calibration of the camera, or hfov_deg'
             return frame
         return replace(frame, prompts=self.prompts(
             frame.header.stamp, frame.camera, params.ranges_camera_pose, params.ranges_sigma,
@@ -194,7 +202,7 @@ class Ranges:
             found = min(self._messages, key=lambda item: abs(item[0] - moment), default=None)
         nothing = np.full((COUNT, 4), np.nan)
         if found is None:
-            self.problem = f'nothing came on {self.topic}: check ranges_topic'
+            self.problem = f'nothing came on {self.topic}: check ranges_topic and ranges_type'
             return nothing
         apart = abs(found[0] - moment) / 1e9
         if apart > max_age:

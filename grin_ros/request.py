@@ -31,14 +31,11 @@ from grin_ros.decode import Decoder
 from grin_ros.depth_codec import X_SCALE
 from grin_ros.errors import GrinError
 from grin_ros.preprocess import has_ray
-from grin_ros.prompts import Prompts
+from grin_ros.prompts import prompted_sigma, Prompts
 
 Array = NDArray[np.float32]
 
 MAX_SAMPLES = 64
-# Relative sigma of the scale of a frame with prompts: on held-out worlds with a row of 8 or 64 it
-# is 0.07 indoors, and on streets, where a level row says little, more.
-PROMPTED_SIGMA = 0.1
 
 
 @dataclass(frozen=True)
@@ -94,13 +91,15 @@ class Request:
         """
         decoder, guide = self.decoder, self.query.image
         # The median of one draw is the draw, and takes longer than all of the decoding.
+        prompts = self.query.prompts
+        count = int(prompts.mask.sum())
+        claimed = math.exp(prompts.values[prompts.mask, 1].min()) if count else 0.0
         p = (x_0[0] if len(x_0) == 1 else np.median(x_0, axis=0)) / np.float32(X_SCALE)  # (N,)
-        prompted = self.query.prompts.mask.any()
 
         def at_tokens(sigma_scale: float = sigma_frame) -> Array:
             head = _spread(x_0, log_b, calibration, decoder.codec.nats_per_unit)
-            # Who gives a known range gives the scale, nearly.
-            return np.hypot(head, np.float32(PROMPTED_SIGMA if prompted else sigma_scale))
+            return np.hypot(head, np.float32(sigma_scale if not count else prompted_sigma(
+                count, claimed, sigma_scale)))
 
         if self.pixels is not None:
             ray_z = decoder.ray_z_at(self.pixels, self.query.mask)

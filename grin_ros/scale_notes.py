@@ -21,8 +21,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from grin_ros.diagnostics import Statistics
+from grin_ros.floor import SIGMA
 from grin_ros.intake import CameraInfos, Frame
 from grin_ros.params import DepthParams
+from grin_ros.prompts import prompted_sigma
 from grin_ros.ranges import Ranges
 from grin_ros.voice import Voice
 
@@ -51,11 +53,8 @@ class ScaleNotes:
         facts = self._statistics.facts
         if self._ranges is not None:
             facts['ranges'] = self._of_ranges(self._ranges, frame)
-        if frame.num_ranges:
-            facts.pop('floor', None)
-            return
-        self._check_limits(params)
-        if not params.camera_height:
+        self._check_limits(frame, params)
+        if frame.num_ranges or not params.camera_height:
             facts.pop('floor', None)
         else:
             facts['floor'] = self._of_floor(frame, params)
@@ -64,11 +63,8 @@ class ScaleNotes:
         """Return what known ranges told; warn when there are none."""
         if frame.num_ranges:
             return f'{frame.num_ranges} pixels known from {ranges.topic}'
-        problem = ranges.problem
-        if frame.camera is None:
-            problem = f'they need a calibration on {self._infos.topic}, or hfov_deg'
-        self._voice.warn('ranges', f'no known ranges: {problem}')
-        return problem
+        self._voice.warn('ranges', f'no known ranges: {ranges.problem}')
+        return ranges.problem
 
     def _of_floor(self, frame: Frame, params: DepthParams) -> str:
         """Return what the floor told; warn when it was never seen."""
@@ -85,13 +81,16 @@ class ScaleNotes:
                              'network says: check camera_height and camera_pitch_deg')
         return f'not seen in {floor.unseen} frames'
 
-    def _check_limits(self, params: DepthParams) -> None:
+    def _check_limits(self, frame: Frame, params: DepthParams) -> None:
         """Warn of a limit of sigma that the uncertainty of the scale alone exceeds."""
-        doubt = self._statistics.model.sigma_frame
+        alone = self._statistics.model.sigma_frame
+        doubt = SIGMA if self._outputs.floor.known else alone
+        if frame.num_ranges:
+            doubt = prompted_sigma(frame.num_ranges, params.ranges_sigma, alone)
         for name, limit in (('max_sigma', params.max_sigma),
                             ('clearing_max_sigma', params.clearing_max_sigma)):
-            if 0 < limit <= doubt and not self._outputs.floor.known:
+            if 0 < limit <= doubt:
                 self._voice.warn(name, f'{name} ({limit}) leaves nothing: the scale of a frame '
                                  f'alone has a sigma of {doubt:.2f} of depth. Set it above that, '
-                                 'or camera_height, which tells the scale while the floor is '
-                                 'seen')
+                                 'or tell the scale: ranges_type, or camera_height while the '
+                                 'floor is seen')

@@ -30,7 +30,7 @@ from grin_ros.engine.build_process import build_apart
 from grin_ros.engine.cuda_memory import CudaError, Device, open_device
 from grin_ros.engine.maker import Build, EngineMaker
 from grin_ros.engine.options import EngineOptions, TOLERANCE_P
-from grin_ros.engine.profile import Profile
+from grin_ros.engine.profile import Profile, PROMPT_COUNTS
 from grin_ros.engine.program import Program
 from grin_ros.engine.selftest import (
     Answer,
@@ -42,7 +42,6 @@ from grin_ros.engine.selftest import (
 from grin_ros.errors import GrinError, require
 
 OLDEST = (10, 3)
-PROMPT_COUNTS = (1, 16, 64, 256, 1024)  # static sizes; fewer prompts are padded
 
 
 class TensorRtBackend:

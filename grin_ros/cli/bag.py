@@ -79,7 +79,7 @@ def run(options: argparse.Namespace) -> int:
     topics = [f'{namespace.rstrip("/")}/{name}' for name in ('depth', 'camera_info')]
     params = apply_params(options)
     estimator, results, dropped = load_estimator(options), Results(), Counter[str]()
-    answered, without, stopped = 0, 0, ''
+    answered, without, reason, stopped = 0, 0, '', ''
     try:
         with highlevel.AnyReader([options.input], default_typestore=store) as reader:
             source = Recorded(reader, options.image_topic, options.camera_info_topic, params)
@@ -99,7 +99,8 @@ def run(options: argparse.Namespace) -> int:
                         estimate = estimator.estimate(
                             frame.image, frame.camera, options.steps, options.samples,
                             output_scale=params.output_scale, prompts=frame.prompts)
-                        without += not frame.num_ranges
+                        if source.ranges is not None and not frame.num_ranges:
+                            without, reason = without + 1, source.ranges.problem
                         result = results.make(frame, estimate, params)
                         header = header_of(store, msg, params.frame_id)
                         for out, made in zip(outs, (
@@ -119,8 +120,8 @@ def run(options: argparse.Namespace) -> int:
     lost = ''.join(f', {count} dropped: {cause}' for cause, count in sorted(dropped.items()))
     if params.camera_height:
         print(floor_note(results.floor))
-    if source.ranges is not None and without:
-        complain(f'{without} images without known ranges: {source.ranges.problem}')
+    if without:
+        complain(f'{without} images without known ranges: {reason}')
     print(f'{answered} images answered{lost}; {source.rule}\n'
           f'{estimator.backend.reason}; {options.output} has {" and ".join(topics)}')
     write_json(options.json, {'answered': answered, 'dropped': dict(dropped),
@@ -153,7 +154,10 @@ class Recorded:
         self.ranges: Ranges | None = None
         self._scans: list[Any] = []
         if params.ranges_type:
-            topic = '/' + params.ranges_topic.lstrip('/')
+            topic = params.ranges_topic
+            if not topic.startswith('/'):
+                raise GrinError(f'ranges_topic "{topic}" is relative to a node, which a bag does '
+                                'not know: give its full name in --params-file')
             self.ranges = Ranges(params.ranges_type, topic)
             self._scans = self._connections(topic, (RANGES[params.ranges_type],))
         self._infos = CameraInfos(info_topic, self.rectified, params.require_camera_info,
@@ -178,7 +182,8 @@ class Recorded:
             there = sorted({each.topic for each in self._reader.connections
                             if each.msgtype in kinds})
             raise GrinError(f'the bag has no {" or ".join(kinds)} on {topic}: '
-                            + (f'choose one of {", ".join(there)}' if there else 'nor elsewhere'))
+                            + (f'choose one of {", ".join(there)}' if there
+                               else 'it has none anywhere'))
 
         return found
 

@@ -33,8 +33,9 @@ from grin_ros.engine.build import BuildSettings
 from grin_ros.engine.cache import EngineCache
 from grin_ros.engine.cuda_memory import MEMORIES
 from grin_ros.engine.options import EngineOptions, PRECISIONS
-from grin_ros.engine.profile import Profile, STRIDES
+from grin_ros.engine.profile import Profile, PROMPT_COUNTS, STRIDES
 from grin_ros.errors import GrinError
+from grin_ros.ranges import COUNT
 
 RTX_CAPABILITIES = ('SM86', 'SM89', 'SM120')
 
@@ -53,6 +54,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     build.add_argument('--steps', type=int, metavar='N',
                        help="denoising steps of a fused engine (default: the bundle's)")
     build.add_argument('--samples', type=int, default=1, metavar='K', help='draws at once')
+    build.add_argument('--prompts', type=int, default=1, choices=PROMPT_COUNTS,
+                       help=f'known ranges of a frame, {COUNT} for a node with ranges_type')
     build.add_argument('--fused', action='store_true',
                        help='one engine for the whole frame and this step count')
     build.add_argument('--rtx-aot', nargs='*', metavar='SM', help='compile plans for TensorRT for '
@@ -103,7 +106,7 @@ def run(options: argparse.Namespace) -> int:
     width, height = options.image_size or input_size
     profile = Profile.of_camera(width, height, input_size,
                                 options.stride or bundle.query_stride, options.samples,
-                                options.frames)
+                                options.frames, options.prompts)
     steps = options.steps or bundle.default_steps
     if options.rtx_aot is not None:
         return build_ahead_of_time(options, bundle, profile, steps)

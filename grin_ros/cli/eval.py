@@ -78,6 +78,8 @@ def run(options: argparse.Namespace) -> int:
     """Score every frame, print the rows, their means and breakdowns."""
     if options.floor and options.no_intrinsics:
         raise GrinError('--floor needs the camera: leave out --no-intrinsics')
+    if options.ranges < 0:
+        raise GrinError(f'--ranges must be at least 0, not {options.ranges}')
     if options.ranges and (options.floor or options.no_intrinsics):
         raise GrinError('--ranges tell the scale and need the camera: leave out --floor and '
                         '--no-intrinsics')
@@ -85,11 +87,13 @@ def run(options: argparse.Namespace) -> int:
     samples = load_samples(options)
     estimator = load_estimator(options)
     worst = WorstFrames(options.report_frames)
+    rng, given = np.random.default_rng(0), []  # how many ranges each frame was given
 
     def estimate(sample: Sample) -> DepthEstimate:
         camera = None if options.no_intrinsics else sample.camera
         prompts = scan_prompts(sample.range_m, options.ranges, SCAN_SIGMA,
-                               np.random.default_rng(0)) if options.ranges else None
+                               rng) if options.ranges else None
+        given.append(0 if prompts is None else len(prompts))
         result = estimator.estimate(sample.image, camera, options.steps, options.samples,
                                     prompts=prompts)
         if not options.floor:
@@ -119,6 +123,8 @@ def run(options: argparse.Namespace) -> int:
     print('\n' + how)
     if options.report:
         worst.write(options.report, how, means)
+    if options.ranges:
+        print(f'ranges given to a frame: {np.mean(given):.1f} on average, {min(given)} at least')
     write_json(options.json, {
         'bundle': estimator.bundle.name, 'backend': estimator.backend.reason,
         'align': options.align, 'floor': options.floor, 'ranges': options.ranges,

@@ -71,6 +71,8 @@ def run(options: argparse.Namespace) -> int:
     if options.range and (mount or options.no_intrinsics):
         raise GrinError('--range tells the scale and needs a known camera: leave out '
                         '--camera-height and --no-intrinsics')
+    if options.range and (len(options.images) > 1 or not np.isfinite(options.range).all()):
+        raise GrinError('--range is of one image: give one, and pixel and range as numbers')
     estimator = load_estimator(options)
     try:
         options.output.mkdir(parents=True, exist_ok=True)

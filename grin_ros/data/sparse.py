@@ -120,7 +120,7 @@ def scan_prompts(range_m: NDArray[np.float32], count: int, sigma: float,
     known = np.isfinite(range_m)
     far = np.abs(np.arange(height) - (height - 1) / 2)[:, None]
     distance = np.where(known, far, np.inf)
-    columns = np.unique(np.linspace(0, width - 1, count).round().astype(int))
+    columns = np.unique(((np.arange(count) + 0.5) * width / count).astype(int))
     rows = distance[:, columns].argmin(0)
     near = distance[rows, columns] <= height / 10
     rows, columns = rows[near], columns[near]

@@ -104,7 +104,8 @@ class EngineMaker:
         :raises Cancelled: when the build was stopped.
         """
         options = self._options
-        frames = f' --frames {profile.frames}' if profile.frames > 1 else ''
+        more = f' --frames {profile.frames}' if profile.frames > 1 else ''
+        more += f' --prompts {profile.prompts}' if profile.prompts > 1 else ''
         what = f'{graph}{f" of {steps} steps" if steps else ""} {precision} {profile}'
         model = graph_bytes(self._bundle, profile, graph, precision, steps, options)
         facts = self.facts(graph, profile, precision, steps, model)
@@ -114,7 +115,7 @@ class EngineMaker:
                 raise GrinError(
                     f'there is no engine {what} for this device in {self.cache.folder}: run '
                     f'`grin engine build --input-size {profile.width} {profile.height} --stride '
-                    f'{profile.stride}{frames}`, or set engine_build: background')
+                    f'{profile.stride}{more}`, or set engine_build: background')
             start = time.monotonic()
 
             def progress(phase: str, share: float) -> None:

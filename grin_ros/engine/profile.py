@@ -24,6 +24,7 @@ from dataclasses import asdict, dataclass
 from grin_ros.errors import GrinError
 from grin_ros.preprocess import network_size
 
+PROMPT_COUNTS = (1, 16, 64, 256, 1024)  # static sizes; fewer prompts are padded
 STRIDES = (1, 2, 4, 8)
 
 
@@ -58,12 +59,13 @@ class Profile:
 
     @classmethod
     def of_camera(cls, width: int, height: int, input_size: tuple[int, int],
-                  query_stride: int, samples: int = 1, frames: int = 1) -> Profile:
+                  query_stride: int, samples: int = 1, frames: int = 1, prompts: int = 1,
+                  ) -> Profile:
         """Return the profile of a camera's images on the bundle's input size and stride."""
         if query_stride not in STRIDES:
             raise GrinError(f'query_stride must be one of {STRIDES}, not {query_stride}')
         w, h = network_size(width, height, input_size)
-        return cls(w, h, (w // query_stride) * (h // query_stride), samples, frames=frames)
+        return cls(w, h, (w // query_stride) * (h // query_stride), samples, prompts, frames)
 
     @property
     def draws(self) -> int:

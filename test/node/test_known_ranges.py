@@ -64,7 +64,7 @@ def test_depth_goes_through_a_cloud(start_node: Callable, make_robot: Callable) 
 
     alone, doubt = answer()
     robot.diagnosed('ranges', 'nothing came on /tof/points')
-    robot.diagnosed('warning_ranges', 'ranges_topic')
+    robot.diagnosed('warning_ranges', 'ranges_topic and ranges_type')
     robot.wait(sensor.get_subscription_count, 'the node listens to the sensor')
     truth = np.isfinite(frame.depth)
     points = frame.camera.unproject(frame.depth)[truth][::97]
@@ -86,6 +86,11 @@ def test_depth_goes_through_a_cloud(start_node: Callable, make_robot: Callable) 
     assert abs_rel(depth, 1.0) < min(0.12, 0.9 * abs_rel(alone, 1.0))
     assert abs_rel(farther, 1.6) < 0.15 and abs_rel(depth, 1.6) > 0.3
     assert sure < 0.8 * doubt
+    assert robot.set_parameter('max_sigma', 0.05).successful
+    answer_has_none = robot.ask(frame.image, info)
+    assert not np.isfinite(np.frombuffer(robot.answers['depth'][answer_has_none].data,
+                                         np.float32)).any()
+    robot.diagnosed('warning_max_sigma', 'sigma of 0.10')  # known ranges, too, have their doubt
 
 
 def test_a_scan_is_seen_by_its_camera(start_node: Callable, make_robot: Callable,

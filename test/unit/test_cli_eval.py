@@ -81,6 +81,8 @@ def test_known_ranges_are_given_to_the_network(
         assert scores['ranges'] == int(ranges)
         errors.append(scores['means'][-1]['abs_rel'])
     assert errors[0] != errors[1] and '16 ranges known' in capsys.readouterr().out
+    assert main([*ask, '--ranges', '-3']) == 2
+    capsys.readouterr()
     for other in ('--floor', '--no-intrinsics'):
         assert main([*ask, '--ranges', '16', other]) == 2
         assert 'leave out' in capsys.readouterr().err

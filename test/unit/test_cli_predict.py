@@ -73,6 +73,8 @@ def test_a_range_that_is_known_changes_depth(tiny_bundle: Path, tmp_path: Path, 
     for arguments, words in (
             ((*here, tmp_path / 'no', *known, '--camera-height', '1'), '--camera-height'),
             ((*here, tmp_path / 'no', '--range', '1e5', '5', '2'), 'in the image'),
+            ((*here, tmp_path / 'no', '--range', '5', '5', 'nan'), 'as numbers'),
+            ((photo, *here, tmp_path / 'no', *known), 'overwrite each other'),
             (('--no-intrinsics', *known, '--output', tmp_path / 'no'), 'known camera')):
         assert predict(tiny_bundle, photo, *arguments) == 2
         assert words in capsys.readouterr().err

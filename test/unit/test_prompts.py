@@ -25,7 +25,7 @@ from grin_ros.camera import Camera
 from grin_ros.depth_codec import DepthCodec
 from grin_ros.errors import GrinError
 from grin_ros.preprocess import View
-from grin_ros.prompts import Prompts
+from grin_ros.prompts import PROMPTED_SIGMA, prompted_sigma, Prompts
 
 VIEW = View.of(Camera.from_hfov(70, 640, 480), (320, 256), 4)
 CODEC = DepthCodec('metric')
@@ -70,3 +70,11 @@ def test_a_range_that_is_nan_is_padding() -> None:
     assert np.array_equal(prompts.values[:1], alone.values)
     assert np.array_equal(prompts.pixels[:1], alone.pixels)
     assert not Prompts.of(np.full((64, 4), np.nan), VIEW, CODEC).mask.any()
+
+
+def test_the_scale_is_better_known_with_more_and_better_prompts() -> None:
+    one, three, many = (prompted_sigma(count, 0.02, 0.3) for count in (1, 3, 64))
+    assert 0.3 > one > three > many > PROMPTED_SIGMA
+    assert prompted_sigma(64, 0.2, 0.3) > 0.2
+    # What is told never makes it worse.
+    assert prompted_sigma(1, 1.0, 0.3) == 0.3 and prompted_sigma(64, 0.02, 0.05) == 0.05

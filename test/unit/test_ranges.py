@@ -25,7 +25,6 @@ from grin_ros.camera import Camera
 from grin_ros.errors import GrinError
 from grin_ros.ranges import (
     COUNT,
-    DRAWN,
     known_ranges,
     points_from_cloud,
     points_from_scan,
@@ -78,20 +77,35 @@ def test_a_scan_gives_points_where_it_hit() -> None:
 
 
 @pytest.mark.parametrize('kind, step', [('<f4', 12), ('<f4', 20), ('>f4', 16), ('<f8', 24)])
-def test_a_cloud_gives_its_finite_points(kind: str, step: int) -> None:
+def test_a_cloud_gives_its_points(kind: str, step: int) -> None:
     points = np.random.default_rng(0).normal(size=(3, 4, 3)).astype(np.float32)
     points[1, 2, 0], points[2, 0, 2] = np.nan, np.inf
     msg = cloud(points, kind, step, pad=5, rows=3)
-    known = points.reshape(-1, 3)
-    assert np.array_equal(points_from_cloud(msg), known[np.isfinite(known).all(-1)])
+    found = points_from_cloud(msg)
+    assert found.dtype.isnative
+    assert np.array_equal(found, points.reshape(-1, 3), equal_nan=True)
     assert points_from_cloud(msgs.PointCloud2(fields=msg.fields, point_step=12)).shape == (0, 3)
 
 
-def test_of_a_large_cloud_points_are_drawn() -> None:
-    points = np.random.default_rng(3).normal(size=(64, 1000, 3))
-    drawn = points_from_cloud(cloud(points, '<f8', 24, rows=64))
-    assert len(drawn) == DRAWN and np.allclose(drawn.std(0), 1, atol=0.1)
-    assert np.isin(drawn[:, 0], points[..., 0]).all()
+def test_a_spinning_lidar_does_not_look_behind_what_the_camera_sees() -> None:
+    """A lidar of 130 000 points sees a wall beside a box, which hides that part of it from us."""
+    azimuth, elevation = np.meshgrid(np.linspace(-np.pi, np.pi, 2048), np.radians(
+        np.linspace(-22, 22, 64)))
+    rays = np.stack([np.cos(elevation) * np.cos(azimuth), np.cos(elevation) * np.sin(azimuth),
+                     np.sin(elevation)], -1).reshape(-1, 3)
+    rays = rays[rays[:, 0] > 0.2]
+    box = rays * (1.5 / rays[:, :1])  # a board 1.5 m ahead, 0.8 m wide, before a wall at 6 m
+    hit = np.abs(box[:, 1]) < 0.4
+    points = np.where(hit[:, None], box, rays * (6 / rays[:, :1])).astype(np.float32)
+    pose = (0.0, -0.4, 0.0, *FORWARD[3:])  # the camera is 0.4 m to the right of the lidar
+    prompts = known_ranges(points, CAMERA, pose, 0.02)
+    assert np.isfinite(prompts).all()
+    depth = prompts[:, 2] * CAMERA.rays_at(prompts[:, :2])[:, 2]
+    left, right = (CAMERA.project([[x, 0, 1.5]])[0, 0] for x in (-0.8, 0.0))
+    on_board = (prompts[:, 0] > left + 9) & (prompts[:, 0] < right - 9)
+    assert on_board.sum() > 5
+    assert np.allclose(depth[on_board], 1.5, rtol=0.01)
+    assert np.allclose(depth[prompts[:, 0] > right + 9], 6.0, rtol=0.01)
 
 
 def test_a_cloud_that_lies_is_refused() -> None:
@@ -146,8 +160,9 @@ def test_of_a_cell_the_nearest_counts_and_no_more_than_fit() -> None:
 
 def test_what_a_distorted_lens_does_not_see_is_not_folded_into_its_image() -> None:
     camera = Camera(np.array([[200.0, 0, 160], [0, 200.0, 120], [0, 0, 1]]), 320, 240,
-                    (-0.35, 0.1, 0.0, 0.0, 0.0))
-    wide = np.array([[3.0, 0.0, 1.0], [2.2, 1.5, 1.0]])  # far outside, model folds or not
+                    (-0.35, 0.0, 0.0, 0.0, 0.0))
+    wide = np.array([[1.5, 0.0, 1.0], [1.4, 0.5, 1.0]])
+    assert (camera.project(wide) < (320, 240)).all()
     inside = np.array([[0.3, 0.2, 1.0]])
     prompts = known_ranges(np.concatenate([wide, inside]), camera, IN_PLACE, 0.02)
     known = prompts[np.isfinite(prompts[:, 2])]
