@@ -204,6 +204,7 @@ def test_static_shapes_reach_every_output(tiny_bundle: Path) -> None:
 
 def test_profiles_follow_camera_and_bundle() -> None:
     assert Profile.of_camera(640, 480, (320, 240), 4) == Profile(320, 256, 80 * 64)
+    assert Profile.of_camera(640, 480, (320, 240), 4, prompts=64).prompts == 64
     wide = Profile.of_camera(1280, 720, (320, 240), 8, samples=2)
     assert wide.width / wide.height == pytest.approx(16 / 9, rel=0.1) and wide.samples == 2
     for wrong in ((100, 96, 5), (128, 96, 0), (128, 96, 5, 1, 1, 0)):
