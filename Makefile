@@ -22,7 +22,7 @@ VENV_FLAGS := --system-site-packages
 EXTRAS :=
 # The distribution's binaries (cv_bridge, rclpy) were built for its own NumPy: keep its series.
 NUMPY = "numpy$(shell $(PYTHON) -c 'import numpy; print("<2" if numpy.__version__ < "2" else ">=2")')"
-CHECKS := lint colcon pytest
+ROS_CHECKS := test-node
 # It has a cv_bridge.
 BRIDGE_PY = $(PY)
 BRIDGE_STAMP := $(VENV)/.stamp-test
@@ -33,7 +33,7 @@ EXTRAS := ros,
 NUMPY := numpy
 # pip's wheels carry no setup file; this is where they put the ament index.
 export AMENT_PREFIX_PATH := $(CURDIR)/$(VENV)
-CHECKS := lint colcon test-cv-bridge jazzy-slice pytest
+ROS_CHECKS := test-cv-bridge jazzy-slice test-node
 BRIDGE_PY = $(JAZZY_PY) test/tools/with_cv_bridge.py build/cv_bridge
 BRIDGE_STAMP := $(JAZZY)/.stamp-test
 endif
@@ -53,8 +53,8 @@ SCENES := OMP_NUM_THREADS=1 nice -n 19 $(PY) -m grin_ros scenes --workers 1 --si
 # Memory that is kept, not given back after each tensor: a seventh of a training step on a CPU.
 KEEP_MEMORY := MALLOC_MMAP_MAX_=0 MALLOC_TRIM_THRESHOLD_=100000000000 MALLOC_TOP_PAD_=268435456
 
-.PHONY: demo test environments lint colcon pytest jazzy-slice test-jazzy test-cv-bridge soak bench worlds \
-	train-slice clean help
+.PHONY: demo test environments ros-lane unit-lane lint colcon test-unit test-node jazzy-slice \
+	test-jazzy test-cv-bridge soak bench worlds train-slice clean help
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
@@ -93,12 +93,21 @@ demo: $(VENV)/.stamp-run $(VENV)/.stamp-package  ## real images through real top
 environments:
 	@-$(MAKE) --no-print-directory --keep-going --jobs 2 $(VENV)/.stamp-test $(BRIDGE_STAMP)
 
-test: environments  ## every check CI makes; pytest's summary comes last
+# Node tests mostly wait for messages, the others compute: two lanes take as long as the slower one,
+# and the computing one yields. Each check's output comes as one piece when it ends.
+test: environments  ## every check CI makes
+	@$(MAKE) --no-print-directory --keep-going --jobs 2 --output-sync=target ros-lane unit-lane
+
+ros-lane: CHECKS := $(ROS_CHECKS)
+unit-lane: CHECKS := lint colcon test-unit
+unit-lane: POLITELY := nice -n 10
+
+ros-lane unit-lane:
 	@failed=; \
 	for check in $(CHECKS); do \
 		echo "== $$check"; start=$$(date +%s); \
-		$(MAKE) --no-print-directory $$check || failed="$$failed $$check"; \
-		test $$check = pytest || echo "== $$check took $$(( $$(date +%s) - start )) s"; \
+		$(POLITELY) $(MAKE) --no-print-directory $$check || failed="$$failed $$check"; \
+		echo "== $$check took $$(( $$(date +%s) - start )) s"; \
 	done; \
 	test -z "$$failed" || { echo "failed:$$failed" >&2; exit 1; }
 
@@ -115,9 +124,12 @@ colcon: $(VENV)/.stamp-test  ## colcon build, then colcon test of the linters an
 		--pytest-args test/test_flake8.py test/test_pep257.py test/test_package.py
 	$(PY) -m colcon --log-base build/colcon_log test-result --test-result-base build/colcon --verbose
 
-pytest: $(VENV)/.stamp-test  ## unit tests and two-process node tests
+test-unit: $(VENV)/.stamp-test  ## all tests that need no second process
 	$(PY) -m pytest --ignore test/test_flake8.py --ignore test/test_pep257.py \
-		--ignore test/test_package.py $(PYTEST_ARGS)
+		--ignore test/test_package.py --ignore test/node --ignore test/launch $(PYTEST_ARGS)
+
+test-node: $(VENV)/.stamp-test  ## the node in its own process, over real ROS 2
+	$(PY) -m pytest test/node test/launch $(PYTEST_ARGS)
 
 # The Jazzy side has no torch: it takes the tiny bundle that this side exports into build/.
 jazzy-slice: $(VENV)/.stamp-test $(JAZZY)/.stamp-test  ## flow, topics, parameters and transitions on ROS 2 Jazzy

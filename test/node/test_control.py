@@ -181,7 +181,7 @@ def test_sigint_ends_with_zero_while_frames_come(
     robot.ask(robots.picture(), robots.pinhole_info())
     for _ in range(5):
         robot.send(robots.picture(), robots.pinhole_info())
-    assert node.stop(signal.SIGINT) == 0
+    assert node.stop(signal.SIGINT) == 0, node.log
     assert 'Traceback' not in node.log and 'Warning' not in node.log and not node.has_torch()
 
 
@@ -210,7 +210,7 @@ def test_signals_end_with_zero_while_the_model_loads(
     node = start_node(f'early{number}', bundle=tiny_bundle)
     robot = make_robot(f'early{number}', outputs=())
     robot.wait(lambda: robot.node.count_publishers('/diagnostics'), 'the node exists')
-    assert node.stop(number) == 0
+    assert node.stop(number) == 0, node.log
     assert 'Traceback' not in node.log
 
 
