@@ -23,16 +23,16 @@ import time
 from typing import Any
 
 from rclpy.node import Node
-from sensor_msgs.msg import CameraInfo, CompressedImage, Image, LaserScan, PointCloud2
+import sensor_msgs.msg
+from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 
 from grin_ros.errors import GrinError
 from grin_ros.intake import CameraInfos, rectified_rule
 from grin_ros.outputs import output_topic
-from grin_ros.params import DepthParams
+from grin_ros.params import DepthParams, RANGES_TYPES
 from grin_ros.qos import MatchedSubscription, node_names
 from grin_ros.ranges import Ranges
 
-RANGES = {'scan': LaserScan, 'cloud': PointCloud2}
 SILENCE = 5.0  # [s] without a message before the node says so, and between two such sentences
 
 
@@ -111,8 +111,9 @@ class Inputs:
             MatchedSubscription(node, CameraInfo, topics.info, infos.put, lambda count: None),
             MatchedSubscription(node, kind, topics.image, self._receive, on_lost)]
         if ranges is not None:
+            sensed = getattr(sensor_msgs.msg, RANGES_TYPES[ranges.kind])
             self._subscriptions.append(MatchedSubscription(
-                node, RANGES[ranges.kind], topics.ranges, ranges.put, lambda count: None))
+                node, sensed, topics.ranges, ranges.put, lambda count: None))
 
     def _receive(self, msg: Any) -> None:
         self._last_image = time.monotonic()

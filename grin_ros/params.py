@@ -25,6 +25,9 @@ from grin_ros.backends import NAMES as BACKENDS
 from grin_ros.engine.options import MAX_FRAMES
 from grin_ros.errors import GrinError
 
+# What a sensor of ranges may send, and its type in sensor_msgs.
+RANGES_TYPES = {'scan': 'LaserScan', 'cloud': 'PointCloud2'}
+
 
 def _parameter(default: Any, text: str, unit: str = '', low: float | None = None,
                high: float | None = None, choices: tuple[Any, ...] = (),
@@ -94,9 +97,10 @@ class DepthParams:
         '0 is level', unit='deg',
         low=-90.0, high=90.0, dynamic=True)
     ranges_type: str = _parameter(
-        '', 'scan (LaserScan) or cloud (PointCloud2): what a sensor sends that measures some '
-        'ranges; depth then goes through them, and camera_height and depth_scale count only while '
-        'there are none. Empty: there is no such sensor', choices=('', 'scan', 'cloud'))
+        '', ' or '.join(f'{kind} ({name})' for kind, name in RANGES_TYPES.items())
+        + ': what a sensor sends that measures some ranges; depth then goes through them, and '
+        'camera_height and depth_scale count only while there are none. Empty: there is no such '
+        'sensor', choices=('', *RANGES_TYPES))
     ranges_topic: str = _parameter(
         'ranges', 'where it sends them, named as image_topic')
     ranges_camera_pose: tuple[float, ...] = _parameter(

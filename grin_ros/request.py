@@ -90,10 +90,10 @@ class Request:
             takes that of the scale where it is known better.
         """
         decoder, guide = self.decoder, self.query.image
-        # The median of one draw is the draw, and takes longer than all of the decoding.
         prompts = self.query.prompts
         count = int(prompts.mask.sum())
         claimed = math.exp(prompts.values[prompts.mask, 1].min()) if count else 0.0
+        # The median of one draw is the draw, and takes longer than all of the decoding.
         p = (x_0[0] if len(x_0) == 1 else np.median(x_0, axis=0)) / np.float32(X_SCALE)  # (N,)
 
         def at_tokens(sigma_scale: float = sigma_frame) -> Array:

@@ -40,13 +40,12 @@ from grin_ros.errors import GrinError, require
 from grin_ros.intake import CameraInfos, Frame, read_frame, rectified_rule, Rejected
 from grin_ros.messages import camera_info_fields
 from grin_ros.param_file import read_params
-from grin_ros.params import DepthParams
+from grin_ros.params import DepthParams, RANGES_TYPES
 from grin_ros.ranges import Ranges
 from grin_ros.result import Result, Results
 
 IMAGE, COMPRESSED, INFO = (f'sensor_msgs/msg/{name}' for name in (
     'Image', 'CompressedImage', 'CameraInfo'))
-RANGES = {'scan': 'sensor_msgs/msg/LaserScan', 'cloud': 'sensor_msgs/msg/PointCloud2'}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -159,7 +158,8 @@ class Recorded:
                 raise GrinError(f'ranges_topic "{topic}" is relative to a node, which a bag does '
                                 'not know: give its full name in --params-file')
             self.ranges = Ranges(params.ranges_type, topic)
-            self._scans = self._connections(topic, (RANGES[params.ranges_type],))
+            sensed = f'sensor_msgs/msg/{RANGES_TYPES[params.ranges_type]}'
+            self._scans = self._connections(topic, (sensed,))
         self._infos = CameraInfos(info_topic, self.rectified, params.require_camera_info,
                                   params.hfov_deg)
         self._by_stamp: dict[tuple[int, int], Any] = {}
@@ -184,7 +184,6 @@ class Recorded:
             raise GrinError(f'the bag has no {" or ".join(kinds)} on {topic}: '
                             + (f'choose one of {", ".join(there)}' if there
                                else 'it has none anywhere'))
-
         return found
 
     def __len__(self) -> int:

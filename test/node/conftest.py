@@ -19,7 +19,6 @@
 from collections.abc import Callable, Iterator
 import os
 from pathlib import Path
-import random
 import sys
 
 import pytest
@@ -47,7 +46,8 @@ def network(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     from robot import PROFILE, PROFILE_VARIABLES
     os.environ.update(
         RMW_IMPLEMENTATION='rmw_fastrtps_cpp', ROS_AUTOMATIC_DISCOVERY_RANGE='LOCALHOST',
-        ROS_DOMAIN_ID=str(random.randint(1, 100)),
+        # Two runs that start together must not meet, as random numbers sometimes do.
+        ROS_DOMAIN_ID=str(os.getpid() % 100 + 1),
         ROS_LOG_DIR=str(tmp_path_factory.mktemp('ros_log')))
     os.environ.update(dict.fromkeys(PROFILE_VARIABLES, str(PROFILE)))
     rclpy.init()
