@@ -24,7 +24,6 @@ import os
 import signal
 import sys
 from typing import TYPE_CHECKING
-import warnings
 
 import rclpy
 from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
@@ -42,6 +41,11 @@ def run_until_signal(make_node: Callable[[], DepthNode], args: list[str] | None 
     :param args: ROS arguments; the process's own when None.
     :return: the exit code: 0 after a signal, 1 when the user has something to mend.
     """
+    # rclpy puts its handlers before these: they end the context, so that spin ends. Python's own
+    # would raise KeyboardInterrupt in the midst of whatever callback runs.
+    signals: list[int] = []
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda number, frame: signals.append(number))
     try:
         rclpy.init(args=args)
     except Exception as error:  # rcl's own, when a file or a rule cannot be parsed
@@ -54,21 +58,17 @@ def run_until_signal(make_node: Callable[[], DepthNode], args: list[str] | None 
         node = make_node()
         executor.add_node(node)
         node.autostart()
-        executor.spin()
-    except (KeyboardInterrupt, ExternalShutdownException):
+        if not signals:  # one that came before the context was there ended none
+            executor.spin()
+    except ExternalShutdownException:
         pass
     except GrinError as error:
         rclpy.logging.get_logger('grin_depth').fatal(str(error))
         code = 1
     except Exception:
-        if rclpy.ok():
-            raise  # else a signal came while something was being made
+        if rclpy.ok() and not signals:
+            raise  # else the context ended while something was being made
     finally:
-        # A second Ctrl-C (launch sends one too) must not interrupt the way out.
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
-        signal.signal(signal.SIGTERM, signal.SIG_IGN)
-        # A callback that was taken and not run is a coroutine of rclpy's that Python reports.
-        warnings.filterwarnings('ignore', 'coroutine .* was never awaited', RuntimeWarning)
         if node is not None:
             released = node.release(timeout=1.0)
         if executor is not None:

@@ -185,23 +185,46 @@ def test_sigint_ends_with_zero_while_frames_come(
     assert 'Traceback' not in node.log and 'Warning' not in node.log and not node.has_torch()
 
 
-# Ctrl-C in the moment between taking a callback and running it, which is rare by itself.
+# A signal in the moment between taking a callback and running it, which is rare by itself.
 UNLUCKY = """
-import itertools, rclpy.task
+import itertools, os, rclpy.task, signal, time
 run, calls = rclpy.task.Task.__call__, itertools.count()
 def call(task):
-    if next(calls) == 20:
-        raise KeyboardInterrupt
-    run(task)
+    if next(calls) == 8:
+        os.kill(os.getpid(), signal.SIG{})
+        time.sleep(0.1)
+        run(task)
+        print('the callback ended', flush=True)
+    else:
+        run(task)
 rclpy.task.Task.__call__ = call
 """
 
 
-def test_a_callback_that_never_ran_is_no_warning_at_the_end(
-        start_node: Callable, tiny_bundle: Path) -> None:
-    node = start_node('unlucky', bundle=tiny_bundle, before=UNLUCKY)
-    assert node.process.wait(robots.PATIENCE) == 0
-    assert 'Warning' not in node.log and not node.has_torch()
+@pytest.mark.parametrize('name', ['INT', 'TERM'])
+def test_a_signal_lets_the_callback_end(start_node: Callable, tiny_bundle: Path, name: str
+                                        ) -> None:
+    node = start_node(f'unlucky{name}', bundle=tiny_bundle, before=UNLUCKY.format(name))
+    assert node.process.wait(robots.PATIENCE) == 0, node.log
+    assert 'the callback ended' in node.log
+    assert 'Traceback' not in node.log and 'Warning' not in node.log and not node.has_torch()
+
+
+# A signal that comes before there is a context that it could end.
+EARLY = """
+import os, rclpy, signal
+init = rclpy.init
+def early(**options):
+    os.kill(os.getpid(), signal.SIGINT)
+    init(**options)
+rclpy.init = early
+"""
+
+
+def test_a_signal_before_the_context_counts(start_node: Callable, tiny_bundle: Path) -> None:
+    node = start_node('early', bundle=tiny_bundle, before=EARLY)
+    assert node.process.wait(robots.PATIENCE) == 0, node.log
+    assert 'Traceback' not in node.log and not node.has_torch()
 
 
 @pytest.mark.parametrize('number', [signal.SIGINT, signal.SIGTERM], ids=['sigint', 'sigterm'])
