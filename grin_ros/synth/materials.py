@@ -148,8 +148,8 @@ def picture(rng: np.random.Generator) -> NDArray:
     if kind == 'blur':
         noise = np.stack([fbm(rng, exponent=rng.uniform(1.2, 2.2)) for _ in range(3)], -1)
         return np.clip(color(rng) + noise * rng.uniform(0.1, 0.3), 0, 1)
-    canvas = np.ones((SIZE, SIZE, 3)) * color(rng, (0.7, 1.0), (0, 0.3))
     if kind == 'shapes':
+        canvas = np.ones((SIZE, SIZE, 3)) * color(rng, (0.7, 1.0), (0, 0.3))
         for _ in range(rng.integers(3, 14)):
             x, y, a, b = (int(value) for value in rng.integers(-10, SIZE, 4))
             ink = color(rng, (0.1, 1.0), (0.2, 1.0)).tolist()
@@ -158,6 +158,12 @@ def picture(rng: np.random.Generator) -> NDArray:
             else:
                 cv2.circle(canvas, (x, y), abs(a) // 3 + 2, ink, -1)
         return canvas
+    return page(rng)
+
+
+def page(rng: np.random.Generator) -> NDArray:
+    """Return a page of text."""
+    canvas = np.ones((SIZE, SIZE, 3)) * color(rng, (0.7, 1.0), (0, 0.3))
     ink = color(rng, (0.0, 0.4)).tolist()
     pitch = int(rng.integers(4, 12))
     for y in range(8, SIZE - 8, pitch):

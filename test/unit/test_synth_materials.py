@@ -26,9 +26,9 @@ from grin_ros.synth import materials, outdoors
 MAKERS = {
     **{kind: lambda rng, kind=kind: materials.texture(rng, kind) for kind in materials.KINDS},
     **{maker.__name__: maker for maker in (
-        materials.paint, materials.picture, materials.landscape, outdoors.asphalt, outdoors.grass,
-        outdoors.bark, outdoors.wall, outdoors.facade, outdoors.shopfront, outdoors.roof,
-        outdoors.worn_paint)},
+        materials.paint, materials.picture, materials.page, materials.landscape,
+        outdoors.asphalt, outdoors.grass, outdoors.bark, outdoors.wall, outdoors.facade,
+        outdoors.shopfront, outdoors.roof, outdoors.worn_paint)},
 }
 
 

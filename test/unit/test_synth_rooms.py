@@ -29,6 +29,7 @@ from grin_ros.synth.places import footprint
 from grin_ros.synth.render import render
 from grin_ros.synth.rooms import build_room
 from grin_ros.synth.scene import SceneBuilder
+from grin_ros.synth.table_tops import _papers
 from grin_ros.synth.tables import Light
 from grin_ros.synth.walls import build_shell, Doorway
 
@@ -95,3 +96,18 @@ def test_fitments_keep_to_their_footprint(kind: str, yaw: float) -> None:
         assert abs(low[1]) < 0.06
         assert taken.x - taken.half_x - 0.05 < low[0] and high[0] < taken.x + taken.half_x + 0.05
         assert taken.z - taken.half_z - 0.05 < low[2] and high[2] < taken.z + taken.half_z + 0.05
+
+
+@pytest.mark.parametrize('size', [(0.3, 0.7, 0.3), (1.6, 0.75, 0.8)])
+def test_what_lies_on_a_table_stays_on_it(size: tuple[float, float, float]) -> None:
+    """Papers and piles of books rise from the top and do not stand out of the footprint."""
+    taken, laid = footprint(size, 2.0, 3.0, 0.7), 0
+    for seed in range(20):
+        builder = SceneBuilder(np.random.default_rng(seed))
+        _papers(builder, np.array([2.0, size[1], 3.0]), 0.7, size)
+        for corners in builder._triangles:
+            assert size[1] - 1e-9 <= corners[..., 1].min() <= corners[..., 1].max() < size[1] + 0.3
+            flat = corners.reshape(-1, 3)[:, ::2]
+            assert (np.abs(flat - (2.0, 3.0)) < (taken.half_x + 0.02, taken.half_z + 0.02)).all()
+            laid += 1
+    assert laid > 50
