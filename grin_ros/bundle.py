@@ -27,7 +27,7 @@ from pathlib import Path
 from typing import Any
 
 from grin_ros.camera import Camera
-from grin_ros.depth_codec import DepthCodec
+from grin_ros.diffusion.depth_codec import DepthCodec
 from grin_ros.errors import GrinError
 
 FORMAT_VERSION = 1

@@ -30,16 +30,16 @@ from rclpy.clock import Clock, ClockType
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
 from std_srvs.srv import SetBool, Trigger
 
-from grin_ros.answer import Answerer
-from grin_ros.channel import Channel
-from grin_ros.diagnostics import ModelStatus, Statistics
 from grin_ros.errors import GrinError
-from grin_ros.inputs import check_distinct
-from grin_ros.lifecycle import refuse_impossible_transitions
-from grin_ros.mailbox import Mailbox
-from grin_ros.node_parameters import NodeParameters
-from grin_ros.outputs import REMAPPING
-from grin_ros.process import run_until_signal
+from grin_ros.node.answer import Answerer
+from grin_ros.node.channel import Channel
+from grin_ros.node.diagnostics import ModelStatus, Statistics
+from grin_ros.node.inputs import check_distinct
+from grin_ros.node.lifecycle import refuse_impossible_transitions
+from grin_ros.node.mailbox import Mailbox
+from grin_ros.node.outputs import REMAPPING
+from grin_ros.node.parameters import NodeParameters
+from grin_ros.node.process import run_until_signal
 
 SUCCESS, FAILURE = TransitionCallbackReturn.SUCCESS, TransitionCallbackReturn.FAILURE
 ERROR = TransitionCallbackReturn.ERROR

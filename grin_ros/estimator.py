@@ -31,12 +31,12 @@ from grin_ros import backends
 from grin_ros.backends import Backend
 from grin_ros.bundle import Bundle, load_bundle
 from grin_ros.camera import Camera
-from grin_ros.decode import Decoder
+from grin_ros.diffusion.sampler import ddim_steps
 from grin_ros.engine.options import EngineOptions
 from grin_ros.errors import GrinError
-from grin_ros.preprocess import View
-from grin_ros.request import batches, check_image, Request
-from grin_ros.sampler import ddim_steps
+from grin_ros.inference.decode import Decoder
+from grin_ros.inference.preprocess import View
+from grin_ros.inference.request import batches, check_image, Request
 
 Array = NDArray[np.float32]
 

@@ -25,8 +25,8 @@ import sys
 import pytest
 
 import grin_ros
-from grin_ros import param_docs
 from grin_ros.cli import VERBS
+from grin_ros.params import docs
 
 ROOT = Path(__file__).parents[1]
 LAUNCH_FILES = sorted((ROOT / 'launch').glob('*.launch.py'))
@@ -114,8 +114,8 @@ def test_readme_lists_the_verbs() -> None:
 
 
 def test_readme_has_the_parameters() -> None:
-    assert readme_section('parameters') == param_docs.to_markdown(), (
-        'run `python3 -m grin_ros.param_docs markdown` and paste its output into README.md')
+    assert readme_section('parameters') == docs.to_markdown(), (
+        'run `python3 -m grin_ros.params.docs markdown` and paste its output into README.md')
 
 
 @pytest.mark.parametrize('path', LAUNCH_FILES, ids=lambda path: path.name)

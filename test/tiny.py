@@ -27,9 +27,8 @@ from typing import Any
 
 ROOT = Path(__file__).parents[1]
 # What a bundle depends on: when one of these changes, it is exported again.
-SOURCES = ('grin_ros/export.py', 'grin_ros/onnx_weights.py', 'grin_ros/depth_codec.py',
-           'grin_ros/noise.py', 'grin_ros/sampler.py', 'grin_ros/train/checkpoint.py',
-           'grin_ros/model', 'test/tiny.py')
+SOURCES = ('grin_ros/diffusion', 'grin_ros/model', 'grin_ros/train/checkpoint.py',
+           'grin_ros/train/export.py', 'grin_ros/train/onnx_weights.py', 'test/tiny.py')
 
 
 def tiny_config(**changes: Any) -> Any:
@@ -69,8 +68,8 @@ def exported() -> Path:
     """Return the bundle of tiny_grin; only the first call for these sources needs torch."""
     folder = kept()
     if not folder.exists():
-        from grin_ros.export import export_bundle
         from grin_ros.train.checkpoint import Checkpoint
+        from grin_ros.train.export import export_bundle
         grin = tiny_grin()
         # Test runs may overlap: each exports for itself and the first one to finish stays.
         folder.parent.mkdir(parents=True, exist_ok=True)

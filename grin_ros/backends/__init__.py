@@ -27,7 +27,7 @@ from numpy.typing import NDArray
 
 from grin_ros.bundle import Bundle
 from grin_ros.errors import GrinError
-from grin_ros.prompts import Prompts
+from grin_ros.inference.prompts import Prompts
 
 if TYPE_CHECKING:
     from grin_ros.engine.options import EngineOptions

@@ -47,8 +47,8 @@ class TorchBackend(GraphBackend):
             raise GrinError(f'{bundle.folder} has no {WEIGHTS}, which backend torch needs: use '
                             'backend onnxruntime, or export the bundle again')
         require('onnx', 'train')  # export, which rounds the weights as the graphs', needs it
-        from grin_ros.export import deployable
         from grin_ros.train.checkpoint import load
+        from grin_ros.train.export import deployable
 
         if cpu_threads:
             torch.set_num_threads(cpu_threads)

@@ -30,7 +30,14 @@ from grin_ros.cli.options import (
     write_json,
 )
 from grin_ros.estimator import DepthEstimator
-from grin_ros.steps import machine, markdown, SAMPLES, STEPS, steps_table, write_markdown
+from grin_ros.evaluation.steps import (
+    machine,
+    markdown,
+    SAMPLES,
+    STEPS,
+    steps_table,
+    write_markdown,
+)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

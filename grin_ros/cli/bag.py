@@ -37,12 +37,12 @@ from grin_ros.cli.options import (
     write_json,
 )
 from grin_ros.errors import GrinError, require
-from grin_ros.intake import CameraInfos, Frame, read_frame, rectified_rule, Rejected
 from grin_ros.messages import camera_info_fields
-from grin_ros.param_file import read_params
+from grin_ros.messages.intake import CameraInfos, Frame, read_frame, rectified_rule, Rejected
+from grin_ros.messages.ranges import Ranges
 from grin_ros.params import DepthParams, RANGES_TYPES
-from grin_ros.ranges import Ranges
-from grin_ros.result import Result, Results
+from grin_ros.params.file import read_params
+from grin_ros.postprocess.result import Result, Results
 
 IMAGE, COMPRESSED, INFO = (f'sensor_msgs/msg/{name}' for name in (
     'Image', 'CompressedImage', 'CameraInfo'))

@@ -26,12 +26,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from grin_ros.camera import Camera
-from grin_ros.camera_info import read_camera_info
+from grin_ros.camera.files import read_camera_info
 from grin_ros.cli.options import complain
 from grin_ros.data.frames import read_image
 from grin_ros.errors import GrinError
 from grin_ros.estimator import DepthEstimator
-from grin_ros.floor import FloorScale, Mount
+from grin_ros.postprocess.floor import FloorScale, Mount
 
 
 def add_camera_options(parser: argparse.ArgumentParser, may_be_unknown: bool = True) -> None:

@@ -22,8 +22,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from grin_ros.camera_info import read_camera_info
-from grin_ros.costmap import LAYERS, stvl_layer, voxel_layer
+from grin_ros.camera.files import read_camera_info
+from grin_ros.cli.nav2_layers import LAYERS, stvl_layer, voxel_layer
 from grin_ros.errors import GrinError
 from grin_ros.params import FIELDS
 

@@ -35,7 +35,7 @@ from grin_ros.engine.cuda_memory import MEMORIES
 from grin_ros.engine.options import EngineOptions, PRECISIONS
 from grin_ros.engine.profile import Profile, PROMPT_COUNTS, STRIDES
 from grin_ros.errors import GrinError
-from grin_ros.ranges import COUNT
+from grin_ros.messages.ranges import COUNT
 
 RTX_CAPABILITIES = ('SM86', 'SM89', 'SM120')
 

@@ -24,7 +24,6 @@ from pathlib import Path
 
 import numpy as np
 
-from grin_ros.breakdown import by_fov, by_range, small_table, table
 from grin_ros.cli.options import (
     add_dataset_options,
     add_estimator_options,
@@ -37,11 +36,12 @@ from grin_ros.data.sample import Sample
 from grin_ros.data.sparse import scan_prompts
 from grin_ros.errors import GrinError
 from grin_ros.estimator import DepthEstimate, DepthEstimator
-from grin_ros.eval_report import WorstFrames
-from grin_ros.evaluate import Grid, mean_rows, score
-from grin_ros.floor import FloorScale, Mount
-from grin_ros.grid_limit import through_grid
+from grin_ros.evaluation.breakdown import by_fov, by_range, small_table, table
+from grin_ros.evaluation.evaluate import Grid, mean_rows, score
+from grin_ros.evaluation.grid_limit import through_grid
+from grin_ros.evaluation.report import WorstFrames
 from grin_ros.metrics import ALIGNMENTS
+from grin_ros.postprocess.floor import FloorScale, Mount
 
 SCAN_SIGMA = 0.02  # relative error of --ranges, a cheap lidar's
 SIGMA_COLUMNS = (('within_1_sigma', 'in 1 sigma'), ('within_2_sigma', 'in 2 sigma'),

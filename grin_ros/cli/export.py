@@ -43,8 +43,8 @@ def run(options: argparse.Namespace) -> None:
     """Export, and compare ONNX Runtime with torch on the probe."""
     for module in ('torch', 'onnx', 'onnxscript', 'onnxruntime', 'safetensors'):
         require(module, 'train')
-    from grin_ros.export import export_bundle
     from grin_ros.train import checkpoint
+    from grin_ros.train.export import export_bundle
     from grin_ros.train.loop import open_shards
 
     facts = dict(fact.partition('=')[::2] for fact in options.provenance)

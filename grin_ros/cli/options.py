@@ -32,7 +32,7 @@ from grin_ros.data.sample import Sample
 from grin_ros.engine.options import EngineOptions
 from grin_ros.errors import GrinError
 from grin_ros.estimator import DepthEstimator
-from grin_ros.protocol import CROPS, Protocol
+from grin_ros.evaluation.protocol import CROPS, Protocol
 
 Item = TypeVar('Item')
 

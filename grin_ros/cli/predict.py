@@ -44,7 +44,7 @@ from grin_ros.cli.options import (
 )
 from grin_ros.errors import GrinError
 from grin_ros.estimator import DepthEstimate
-from grin_ros.floor import FloorScale
+from grin_ros.postprocess.floor import FloorScale
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

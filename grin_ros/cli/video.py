@@ -36,7 +36,7 @@ from grin_ros.cli.camera_options import (
 )
 from grin_ros.cli.options import add_estimator_options, load_estimator, progress, write_json
 from grin_ros.errors import GrinError
-from grin_ros.floor import FloorScale
+from grin_ros.postprocess.floor import FloorScale
 from grin_ros.visualise import colour_depth, scale_bar
 
 

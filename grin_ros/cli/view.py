@@ -36,7 +36,7 @@ from grin_ros.cli.camera_options import (
 )
 from grin_ros.cli.options import add_estimator_options, complain, load_estimator, progress
 from grin_ros.errors import GrinError
-from grin_ros.floor import FloorScale
+from grin_ros.postprocess.floor import FloorScale
 from grin_ros.visualise import cloud_view, depth_picture
 
 HEIGHT = 480  # [px] of what is shown

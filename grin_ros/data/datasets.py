@@ -32,7 +32,7 @@ from grin_ros.data.sample import Sample
 from grin_ros.data.shards import ShardDataset
 from grin_ros.data.tum import open_tum
 from grin_ros.errors import GrinError
-from grin_ros.protocol import Protocol
+from grin_ros.evaluation.protocol import Protocol
 
 
 class Samples(Interface):

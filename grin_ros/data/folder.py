@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from grin_ros.camera import Camera
-from grin_ros.camera_info import read_camera_info
+from grin_ros.camera.files import read_camera_info
 from grin_ros.data.frames import depth_sample, Frames, IMAGES, need_frames, read_depth, read_image
 from grin_ros.data.sample import Sample
 from grin_ros.errors import GrinError

@@ -28,8 +28,8 @@ import onnx
 from onnx import helper, numpy_helper, TensorProto
 
 from grin_ros.bundle import Bundle
+from grin_ros.diffusion.sampler import ddim_steps
 from grin_ros.engine.profile import Profile
-from grin_ros.sampler import ddim_steps
 
 OPSET, IR_VERSION = 18, 9
 # What comes once per camera or frame, and what the last step answers.

@@ -22,7 +22,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 
 from grin_ros.errors import GrinError
-from grin_ros.preprocess import network_size
+from grin_ros.inference.preprocess import network_size
 
 PROMPT_COUNTS = (1, 16, 64, 256, 1024)  # static sizes; fewer prompts are padded
 STRIDES = (1, 2, 4, 8)

@@ -29,13 +29,13 @@ from onnx import helper, numpy_helper, TensorProto
 
 from grin_ros.bundle import Bundle
 from grin_ros.camera import Camera
+from grin_ros.diffusion.noise import noise_at
+from grin_ros.diffusion.sampler import ddim_steps
 from grin_ros.engine.graphs import GraphMaker
 from grin_ros.engine.precision import kept_exact
 from grin_ros.engine.profile import Profile
 from grin_ros.errors import GrinError, require
-from grin_ros.noise import noise_at
-from grin_ros.preprocess import View
-from grin_ros.sampler import ddim_steps
+from grin_ros.inference.preprocess import View
 
 Feeds = dict[str, NDArray[Any]]
 CALIBRATION_STEPS = 2

@@ -29,12 +29,12 @@ from numpy.typing import NDArray
 from grin_ros.backends import Query
 from grin_ros.bundle import Bundle, REMEDY
 from grin_ros.camera import Camera
-from grin_ros.depth_codec import X_SCALE
+from grin_ros.diffusion.depth_codec import X_SCALE
+from grin_ros.diffusion.noise import noise_at
+from grin_ros.diffusion.sampler import ddim_steps
 from grin_ros.engine.profile import Profile
 from grin_ros.errors import GrinError
-from grin_ros.noise import noise_at
-from grin_ros.prompts import Prompts
-from grin_ros.sampler import ddim_steps
+from grin_ros.inference.prompts import Prompts
 
 Answer = Callable[[Sequence[Query]], list[tuple[NDArray[np.float32], NDArray[np.float32]]]]
 REFERENCE_P = 1e-3  # largest difference in P that ONNX Runtime may have from the probe's answers

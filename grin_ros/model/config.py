@@ -21,7 +21,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
-from grin_ros.depth_codec import DepthCodec
+from grin_ros.diffusion.depth_codec import DepthCodec
 
 PREDICTION_TYPES = ('x_0', 'v', 'epsilon')
 

@@ -23,7 +23,7 @@ import math
 import torch
 from torch import Tensor
 
-from grin_ros.depth_codec import ALPHA_0, angular_pitch
+from grin_ros.diffusion.depth_codec import ALPHA_0, angular_pitch
 
 RAY_BANDS = 8
 RAY_FEATURES = 3 + 2 * 3 * RAY_BANDS + 1

@@ -22,7 +22,7 @@ import torch
 from torch import nn, Tensor
 from torch.nn import functional as F
 
-from grin_ros.depth_codec import X_SCALE
+from grin_ros.diffusion.depth_codec import X_SCALE
 from grin_ros.model.config import GrinConfig
 from grin_ros.model.embeddings import (
     DEPTH_FEATURES,

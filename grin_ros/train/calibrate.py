@@ -27,8 +27,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from grin_ros.data.sample import Sample
+from grin_ros.inference.preprocess import network_size
 from grin_ros.model.grin import Grin
-from grin_ros.preprocess import network_size
 from grin_ros.train.augment import restyle
 from grin_ros.train.validate import evenly, Frame
 

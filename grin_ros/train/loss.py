@@ -21,9 +21,9 @@ from __future__ import annotations
 import torch
 from torch import nn, Tensor
 
-from grin_ros.depth_codec import angular_pitch, X_SCALE
+from grin_ros.diffusion.depth_codec import angular_pitch, X_SCALE
+from grin_ros.diffusion.sampler import gamma as gamma_at
 from grin_ros.model.grin import Grin
-from grin_ros.sampler import gamma as gamma_at
 from grin_ros.train.batches import Batch
 
 FIRST_STEP_RATE = 1 / 3  # share of the second passes at t = 1, where prompts are met first

@@ -29,11 +29,11 @@ from torch import Tensor
 
 from grin_ros.data.sample import Sample
 from grin_ros.data.sparse import choose_pixels
-from grin_ros.depth_codec import angular_pitch, X_SCALE
+from grin_ros.diffusion.depth_codec import angular_pitch, X_SCALE
+from grin_ros.diffusion.sampler import ddim_steps
 from grin_ros.errors import GrinError
+from grin_ros.inference.preprocess import network_size
 from grin_ros.model.grin import Grin
-from grin_ros.preprocess import network_size
-from grin_ros.sampler import ddim_steps
 from grin_ros.visualise import colour_depth, limits
 
 NUM_PIXELS = 512

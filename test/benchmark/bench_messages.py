@@ -38,8 +38,8 @@ from message_paths import camera_info, HEIGHT, Ours, scene, Theirs, WIDTH  # noq
 import numpy as np  # noqa: E402
 from std_msgs.msg import Header  # noqa: E402
 
+from grin_ros.inference.upsample import Upsampler  # noqa: E402
 from grin_ros.messages import bridge, image_to_msg  # noqa: E402
-from grin_ros.upsample import Upsampler  # noqa: E402
 
 QUERY_STRIDE, NETWORK = 4, (320, 256)  # the node's defaults at this size
 

@@ -29,11 +29,11 @@ from sensor_msgs.msg import CameraInfo, Image, PointCloud2, PointField
 from std_msgs.msg import Header
 
 from grin_ros.camera import Camera
-from grin_ros.intake import Frame
 from grin_ros.messages import camera_info_to_msg, depth_to_msg, image_from_msg
+from grin_ros.messages.intake import Frame
 from grin_ros.params import DepthParams
-from grin_ros.pointcloud import cloud_to_msg, CloudGrid
-from grin_ros.result import Results
+from grin_ros.postprocess.pointcloud import cloud_to_msg, CloudGrid
+from grin_ros.postprocess.result import Results
 
 WIDTH, HEIGHT, STRIDE = 640, 480, 2
 Messages = tuple[Image, CameraInfo, PointCloud2]

@@ -26,17 +26,16 @@ import cv2
 import numpy as np
 import pytest
 
-from grin_ros import intake
 from grin_ros.errors import GrinError
 from grin_ros.estimator import DepthEstimator
-from grin_ros.intake import CameraInfos, read_frame, Rejected
-from grin_ros.messages import image_to_msg, LAYOUTS
-from grin_ros.param_values import params_from
+from grin_ros.messages import image_to_msg, intake, LAYOUTS
+from grin_ros.messages.intake import CameraInfos, read_frame, Rejected
+from grin_ros.params.values import params_from
 
 hypothesis = pytest.importorskip('hypothesis', reason='hypothesis is not installed')
 robots = pytest.importorskip('robot', reason='ROS 2 is not installed')
 rclpy_lifecycle = pytest.importorskip('rclpy.lifecycle')
-outputs = pytest.importorskip('grin_ros.outputs')
+outputs = pytest.importorskip('grin_ros.node.outputs')
 sensor_msgs = pytest.importorskip('sensor_msgs.msg')
 Header = pytest.importorskip('std_msgs.msg').Header
 st = hypothesis.strategies

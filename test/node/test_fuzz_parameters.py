@@ -25,8 +25,8 @@ import pytest
 from test_fuzz import counts, fuzz
 
 from grin_ros.errors import GrinError
-from grin_ros.param_values import field_of, params_by_camera
 from grin_ros.params import FIELDS
+from grin_ros.params.values import field_of, params_by_camera
 
 hypothesis = pytest.importorskip('hypothesis', reason='hypothesis is not installed')
 robots = pytest.importorskip('robot', reason='ROS 2 is not installed')

@@ -24,7 +24,7 @@ import pytest
 
 from grin_ros.camera import Camera
 from grin_ros.estimator import DepthEstimator
-from grin_ros.ranges import COUNT, Ranges
+from grin_ros.messages.ranges import COUNT, Ranges
 
 hypothesis = pytest.importorskip('hypothesis', reason='hypothesis is not installed')
 msgs = pytest.importorskip('sensor_msgs.msg', reason='ROS 2 is not installed')

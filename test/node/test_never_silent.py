@@ -28,7 +28,7 @@ robots = pytest.importorskip('robot', reason='ROS 2 is not installed')
 qos = pytest.importorskip('rclpy.qos')
 CompressedImage = pytest.importorskip('sensor_msgs.msg').CompressedImage
 
-from grin_ros.scale_notes import UNSEEN  # noqa: E402
+from grin_ros.node.scale_notes import UNSEEN  # noqa: E402
 
 
 def warned(robot: 'robots.Robot', about: str, *words: str) -> None:

@@ -35,7 +35,7 @@ from grin_ros import backends  # noqa: E402
 from grin_ros.backends.tensorrt import TensorRtBackend  # noqa: E402
 from grin_ros.bundle import load_bundle  # noqa: E402
 from grin_ros.camera import Camera  # noqa: E402
-from grin_ros.depth_codec import X_SCALE  # noqa: E402
+from grin_ros.diffusion.depth_codec import X_SCALE  # noqa: E402
 from grin_ros.engine.build import Cancelled  # noqa: E402
 from grin_ros.engine.cache import EngineCache  # noqa: E402
 from grin_ros.engine.cuda_memory import CudaError  # noqa: E402
@@ -44,7 +44,7 @@ from grin_ros.engine.profile import Profile  # noqa: E402
 from grin_ros.engine.selftest import probe_query  # noqa: E402
 from grin_ros.errors import GrinError  # noqa: E402
 from grin_ros.estimator import DepthEstimator  # noqa: E402
-from grin_ros.ranges import COUNT  # noqa: E402
+from grin_ros.messages.ranges import COUNT  # noqa: E402
 
 CAMERA = Camera.from_hfov(70, 160, 120)
 IMAGE = np.random.default_rng(0).integers(0, 255, (120, 160, 3)).astype(np.uint8)

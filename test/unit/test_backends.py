@@ -26,11 +26,11 @@ import pytest
 from grin_ros import backends
 from grin_ros.backends import Backend
 from grin_ros.bundle import load_bundle
-from grin_ros.depth_codec import X_SCALE
+from grin_ros.diffusion.depth_codec import X_SCALE
+from grin_ros.diffusion.sampler import ddim_steps
 from grin_ros.engine.profile import Profile
 from grin_ros.engine.selftest import probe_queries
 from grin_ros.errors import GrinError
-from grin_ros.sampler import ddim_steps
 
 pytest.importorskip('onnxruntime', reason='no ONNX Runtime: pip install "grin_ros[cpu]"')
 

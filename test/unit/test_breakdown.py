@@ -21,7 +21,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from grin_ros.breakdown import (
+from grin_ros.evaluation.breakdown import (
     by_fov,
     by_range,
     range_bins,

@@ -23,9 +23,9 @@ import numpy as np
 import pytest
 
 from grin_ros.camera import Camera
-from grin_ros.clearing import clearing_points, near_depth
-from grin_ros.costmap import voxel_layer
-from grin_ros.pointcloud import CloudGrid
+from grin_ros.cli.nav2_layers import voxel_layer
+from grin_ros.postprocess.clearing import clearing_points, near_depth
+from grin_ros.postprocess.pointcloud import CloudGrid
 
 yaml = pytest.importorskip('yaml', reason='PyYAML is not installed')
 

@@ -28,7 +28,7 @@ from grin_ros.camera import Camera
 from grin_ros.cli import main
 from grin_ros.cli.eval import mount_of
 from grin_ros.data.sample import Sample
-from grin_ros.floor import Mount
+from grin_ros.postprocess.floor import Mount
 
 pytest.importorskip('onnxruntime', reason='no ONNX Runtime: pip install "grin_ros[cpu]"')
 

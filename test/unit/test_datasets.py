@@ -30,7 +30,7 @@ from grin_ros.data.datasets import chosen, DATASETS, open_dataset
 from grin_ros.data.sample import Sample
 from grin_ros.data.shards import ShardWriter
 from grin_ros.errors import GrinError
-from grin_ros.evaluate import true_depth
+from grin_ros.evaluation.evaluate import true_depth
 
 RNG = np.random.default_rng(0)
 P2 = '7.2e+02 0 2.9e+01 4.4e+01 0 7.1e+02 1.9e+01 2.1e-01 0 0 1 2.7e-03'

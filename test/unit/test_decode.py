@@ -22,10 +22,10 @@ import numpy as np
 import pytest
 
 from grin_ros.camera import Camera
-from grin_ros.decode import Decoder
-from grin_ros.depth_codec import DepthCodec
+from grin_ros.diffusion.depth_codec import DepthCodec
 from grin_ros.errors import GrinError
-from grin_ros.preprocess import View
+from grin_ros.inference.decode import Decoder
+from grin_ros.inference.preprocess import View
 
 CAMERA = Camera.from_hfov(80, 160, 128)
 

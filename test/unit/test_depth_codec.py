@@ -22,7 +22,7 @@ import numpy as np
 import pytest
 
 from grin_ros.camera import Camera
-from grin_ros.depth_codec import ALPHA_0, angular_pitch, DepthCodec
+from grin_ros.diffusion.depth_codec import ALPHA_0, angular_pitch, DepthCodec
 
 RANGES = np.geomspace(0.1, 200, 50)
 

@@ -18,7 +18,7 @@
 
 import pytest
 
-from grin_ros.diagnostics import LEVELS, ModelStatus, Statistics
+from grin_ros.node.diagnostics import LEVELS, ModelStatus, Statistics
 
 
 def test_every_image_is_accounted_for() -> None:

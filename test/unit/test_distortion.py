@@ -22,7 +22,7 @@ import cv2
 import numpy as np
 import pytest
 
-from grin_ros.distortion import radius_table, undistort
+from grin_ros.camera.distortion import radius_table, undistort
 
 BARREL = (-0.3, 0.1, 0.001, -0.002, 0.0)
 

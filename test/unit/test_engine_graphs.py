@@ -37,7 +37,7 @@ from grin_ros.camera import Camera  # noqa: E402
 from grin_ros.data.sample import Sample  # noqa: E402
 from grin_ros.data.shards import ShardWriter  # noqa: E402
 from grin_ros.demo.frames import shipped  # noqa: E402
-from grin_ros.depth_codec import X_SCALE  # noqa: E402
+from grin_ros.diffusion.depth_codec import X_SCALE  # noqa: E402
 from grin_ros.engine.graphs import GraphMaker, load_graph, static_graph  # noqa: E402
 from grin_ros.engine.maker import graph_bytes  # noqa: E402
 from grin_ros.engine.options import EngineOptions  # noqa: E402
@@ -46,7 +46,7 @@ from grin_ros.engine.profile import Profile  # noqa: E402
 from grin_ros.engine.quantise import calibration_batches, frame_feeds, quantised  # noqa: E402
 from grin_ros.engine.selftest import probe_queries, probe_query  # noqa: E402
 from grin_ros.errors import GrinError  # noqa: E402
-from grin_ros.prompts import Prompts  # noqa: E402
+from grin_ros.inference.prompts import Prompts  # noqa: E402
 
 FP16_P, INT8_P, FUSED_P = 2e-3, 8e-3, 1e-5  # mean |difference| in P
 PROFILE = Profile(128, 96, 192)  # the probe's

@@ -30,7 +30,7 @@ from grin_ros.bundle import Bundle, load_bundle
 from grin_ros.camera import Camera
 from grin_ros.errors import GrinError
 from grin_ros.estimator import DepthEstimate, DepthEstimator, MAX_DECODERS
-from grin_ros.prompts import PROMPTED_SIGMA
+from grin_ros.inference.prompts import PROMPTED_SIGMA
 
 pytest.importorskip('onnxruntime', reason='no ONNX Runtime: pip install "grin_ros[cpu]"')
 

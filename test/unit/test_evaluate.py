@@ -26,8 +26,8 @@ import pytest
 from grin_ros.camera import Camera
 from grin_ros.data.sample import Sample
 from grin_ros.estimator import DepthEstimate
-from grin_ros.evaluate import mean_rows, score, Scored, true_depth
-from grin_ros.protocol import Protocol
+from grin_ros.evaluation.evaluate import mean_rows, score, Scored, true_depth
+from grin_ros.evaluation.protocol import Protocol
 
 CAMERA = Camera.from_hfov(70, 32, 24)
 

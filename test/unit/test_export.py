@@ -26,9 +26,10 @@ from tiny import tiny_grin
 
 torch = pytest.importorskip('torch', reason='export needs torch')
 
-from grin_ros import backends, export  # noqa: E402
+from grin_ros import backends  # noqa: E402
 from grin_ros.bundle import load_bundle  # noqa: E402
 from grin_ros.camera import Camera  # noqa: E402
+from grin_ros.train import export  # noqa: E402
 from grin_ros.train.checkpoint import Checkpoint  # noqa: E402
 
 

@@ -25,10 +25,10 @@ import pytest
 from grin_ros.camera import Camera
 from grin_ros.errors import GrinError
 from grin_ros.estimator import DepthEstimate
-from grin_ros.floor import FloorFinder, FloorScale, MEMORY, Mount, SIGMA
-from grin_ros.intake import Frame
+from grin_ros.messages.intake import Frame
 from grin_ros.params import DepthParams
-from grin_ros.result import Results
+from grin_ros.postprocess.floor import FloorFinder, FloorScale, MEMORY, Mount, SIGMA
+from grin_ros.postprocess.result import Results
 
 CAMERAS = {
     'pinhole': Camera.from_hfov(80, 160, 120),

@@ -18,7 +18,7 @@
 
 import numpy as np
 
-from grin_ros.gates import apply_gates, flying_pixels
+from grin_ros.postprocess.gates import apply_gates, flying_pixels
 
 
 def row(*values: float) -> np.ndarray:

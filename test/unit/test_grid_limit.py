@@ -23,9 +23,9 @@ import pytest
 
 from grin_ros.camera import Camera
 from grin_ros.data.sample import Sample
-from grin_ros.depth_codec import DepthCodec
-from grin_ros.evaluate import true_depth
-from grin_ros.grid_limit import through_grid
+from grin_ros.diffusion.depth_codec import DepthCodec
+from grin_ros.evaluation.evaluate import true_depth
+from grin_ros.evaluation.grid_limit import through_grid
 from grin_ros.metrics.edges import flying_share, near_edges
 
 CAMERA = Camera.from_hfov(70, 640, 480)

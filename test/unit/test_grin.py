@@ -26,8 +26,8 @@ torch = pytest.importorskip('torch', reason='the network needs torch')
 from tiny import tiny_grin  # noqa: E402
 
 from grin_ros.camera import Camera  # noqa: E402
-from grin_ros.depth_codec import DepthCodec, X_SCALE  # noqa: E402
-from grin_ros.sampler import ddim_steps  # noqa: E402
+from grin_ros.diffusion.depth_codec import DepthCodec, X_SCALE  # noqa: E402
+from grin_ros.diffusion.sampler import ddim_steps  # noqa: E402
 
 HEIGHT, WIDTH, TOKENS, PROMPTS = 64, 96, 30, 4
 

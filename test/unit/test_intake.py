@@ -21,8 +21,8 @@ import threading
 import numpy as np
 import pytest
 
-from grin_ros.intake import CameraInfos, read_frame, Rejected
 from grin_ros.messages import image_to_msg
+from grin_ros.messages.intake import CameraInfos, read_frame, Rejected
 
 msgs = pytest.importorskip('sensor_msgs.msg', reason='ROS 2 is not installed')
 Header = pytest.importorskip('std_msgs.msg').Header

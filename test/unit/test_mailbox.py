@@ -21,7 +21,7 @@ import threading
 import pytest
 
 from grin_ros.errors import GrinError
-from grin_ros.mailbox import Mailbox, Worker
+from grin_ros.node.mailbox import Mailbox, Worker
 
 
 def test_a_newer_item_replaces_the_one_nobody_took() -> None:

@@ -19,8 +19,8 @@
 
 import pytest
 
-from grin_ros import metronome
-from grin_ros.metronome import Metronome
+from grin_ros.node import metronome
+from grin_ros.node.metronome import Metronome
 
 
 @pytest.fixture

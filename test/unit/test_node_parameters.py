@@ -20,7 +20,7 @@ import pytest
 
 from grin_ros.params import FIELDS
 
-node_parameters = pytest.importorskip('grin_ros.node_parameters', reason='ROS 2 is not installed')
+node_parameters = pytest.importorskip('grin_ros.node.parameters', reason='ROS 2 is not installed')
 
 
 def test_descriptors_say_what_the_dataclass_says() -> None:

@@ -20,7 +20,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from grin_ros.noise import noise_at
+from grin_ros.diffusion.noise import noise_at
 
 V, U = np.mgrid[:120, :160]
 PIXELS = np.stack([U.ravel(), V.ravel()], -1) * 4 + 1.5

@@ -23,7 +23,7 @@ import numpy as np
 import pytest
 
 from grin_ros.camera import Camera
-from grin_ros.pointcloud import cloud_to_msg, CloudGrid, CloudLimits
+from grin_ros.postprocess.pointcloud import cloud_to_msg, CloudGrid, CloudLimits
 
 WIDTH, HEIGHT = 64, 48
 RNG = np.random.default_rng(0)

@@ -23,7 +23,7 @@ import pytest
 
 from grin_ros.camera import Camera
 from grin_ros.errors import GrinError
-from grin_ros.preprocess import has_ray, network_size, View
+from grin_ros.inference.preprocess import has_ray, network_size, View
 
 FISHEYE = Camera(np.array([[180.0, 0, 319.5], [0, 180, 239.5], [0, 0, 1]]), 640, 480,
                  (0.0, 0.0, 0.0, 0.0), 'equidistant')

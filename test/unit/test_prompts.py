@@ -22,10 +22,10 @@ import numpy as np
 import pytest
 
 from grin_ros.camera import Camera
-from grin_ros.depth_codec import DepthCodec
+from grin_ros.diffusion.depth_codec import DepthCodec
 from grin_ros.errors import GrinError
-from grin_ros.preprocess import View
-from grin_ros.prompts import PROMPTED_SIGMA, prompted_sigma, Prompts
+from grin_ros.inference.preprocess import View
+from grin_ros.inference.prompts import PROMPTED_SIGMA, prompted_sigma, Prompts
 
 VIEW = View.of(Camera.from_hfov(70, 640, 480), (320, 256), 4)
 CODEC = DepthCodec('metric')

@@ -22,7 +22,7 @@ import numpy as np
 import pytest
 
 from grin_ros.errors import GrinError
-from grin_ros.protocol import crop_mask, Protocol
+from grin_ros.evaluation.protocol import crop_mask, Protocol
 
 
 def test_the_crop_of_garg_on_kitti() -> None:

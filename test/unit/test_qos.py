@@ -20,7 +20,7 @@ from types import SimpleNamespace
 
 import pytest
 
-qos = pytest.importorskip('grin_ros.qos', reason='ROS 2 is not installed')
+qos = pytest.importorskip('grin_ros.node.qos', reason='ROS 2 is not installed')
 
 
 def endpoint(name: str, namespace: str = '/robot') -> SimpleNamespace:

@@ -23,7 +23,7 @@ import pytest
 
 from grin_ros.camera import Camera
 from grin_ros.errors import GrinError
-from grin_ros.ranges import (
+from grin_ros.messages.ranges import (
     COUNT,
     known_ranges,
     points_from_cloud,

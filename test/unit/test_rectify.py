@@ -23,7 +23,7 @@ import numpy as np
 import pytest
 
 from grin_ros.camera import Camera
-from grin_ros.rectify import rectified_camera, Rectifier
+from grin_ros.postprocess.rectify import rectified_camera, Rectifier
 
 K = np.array([[150.0, 0, 81.3], [0, 152, 58.8], [0, 0, 1]])
 CAMERAS = {

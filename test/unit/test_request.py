@@ -21,7 +21,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from grin_ros.request import batches
+from grin_ros.inference.request import batches
 
 
 @pytest.mark.parametrize('seed', range(20))

@@ -21,8 +21,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from grin_ros.diffusion.sampler import ddim_steps, gamma
 from grin_ros.errors import GrinError
-from grin_ros.sampler import ddim_steps, gamma
 
 
 def test_gamma_is_exact_at_both_ends() -> None:

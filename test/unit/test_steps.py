@@ -30,7 +30,7 @@ from grin_ros.cli import main
 from grin_ros.data.sample import Sample
 from grin_ros.data.shards import ShardWriter
 from grin_ros.errors import GrinError
-from grin_ros.steps import COLUMNS, machine, markdown, verdict, write_markdown
+from grin_ros.evaluation.steps import COLUMNS, machine, markdown, verdict, write_markdown
 
 
 def row(steps: int, samples: int, abs_rel: float, name: str = '') -> dict[str, Any]:

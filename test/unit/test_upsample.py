@@ -21,7 +21,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from grin_ros.upsample import edge_cells, Upsampler
+from grin_ros.inference.upsample import edge_cells, Upsampler
 
 GREY = np.full((96, 128, 3), 128, np.uint8)
 

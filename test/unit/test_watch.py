@@ -17,8 +17,8 @@
 
 """Watch: stamps that cannot be, and a node that is too slow, are named with their remedy."""
 
-from grin_ros.diagnostics import Statistics
-from grin_ros.watch import Pace, Stamps, WINDOW
+from grin_ros.node.diagnostics import Statistics
+from grin_ros.node.watch import Pace, Stamps, WINDOW
 
 SECOND = 10**9
 

@@ -1,0 +1,225 @@
+# Copyright 2026 The grin_ros Authors
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+#
+# SPDX-License-Identifier: Apache-2.0
+
+"""Ranges: what a lidar measures and where it is mounted in; known ranges of image pixels out."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from functools import lru_cache
+import threading
+from typing import Any, TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from grin_ros.camera import Camera
+from grin_ros.errors import GrinError
+
+if TYPE_CHECKING:
+    from grin_ros.messages.intake import Frame
+    from grin_ros.params import DepthParams
+
+COUNT = 64  # prompts of a frame: more bring nothing, and a fixed number is one engine
+REMEMBERED = 16  # messages, to find the one nearest to the image in time
+# A sensor beside the camera sees behind what the camera sees: of the points in a cell of an
+# image's 40th the nearest counts.
+CELLS = 40
+PROJECTED = 8192  # points, drawn among those before the camera: several in each cell
+FLOATS = {7: 'f4', 8: 'f8'}  # PointField's FLOAT32 and FLOAT64
+
+
+def points_from_scan(msg: Any) -> NDArray[np.float64]:
+    """Return the (N, 3) points [m] of a sensor_msgs/LaserScan that hit something, in its frame."""
+    ranges = np.asarray(msg.ranges, np.float64)
+    angles = msg.angle_min + msg.angle_increment * np.arange(len(ranges))
+    # REP-117: what is beyond is +Inf, what is not known is NaN, neither is a point.
+    hit = (ranges >= max(msg.range_min, 1e-3)) & (ranges <= msg.range_max) & np.isfinite(ranges)
+    ranges, angles = ranges[hit], angles[hit]
+    return np.stack([ranges * np.cos(angles), ranges * np.sin(angles), np.zeros_like(ranges)], -1)
+
+
+def points_from_cloud(msg: Any) -> NDArray[np.floating]:
+    """
+    Return the (N, 3) points [m] of a sensor_msgs/PointCloud2, in its frame; NaN for some.
+
+    :raises GrinError: when it has no x, y and z of floats, or is shorter than it says.
+    """
+    fields = {field.name: field for field in msg.fields}
+    missing = [name for name in 'xyz' if name not in fields
+               or fields[name].datatype not in FLOATS]
+    if missing:
+        raise GrinError(f'the cloud has no {", ".join(missing)} of FLOAT32 or FLOAT64 (it has '
+                        f'{", ".join(fields) or "no fields"})')
+    order = '>' if msg.is_bigendian else '<'
+    kinds = [np.dtype(order + FLOATS[fields[name].datatype]) for name in 'xyz']
+    ends = [fields[name].offset + kind.itemsize for name, kind in zip('xyz', kinds, strict=True)]
+    count, rows = msg.width, msg.height
+    if rows * count == 0:
+        return np.zeros((0, 3))
+    needed = (rows - 1) * msg.row_step + (count - 1) * msg.point_step + max(ends)
+    if (max(ends) > msg.point_step or msg.row_step < count * msg.point_step
+            or len(msg.data) < needed):
+        raise GrinError(f'the cloud of {count}x{rows} points of {msg.point_step} bytes, rows of '
+                        f'{msg.row_step}, needs {needed} bytes and has {len(msg.data)}: it was '
+                        'truncated, or the driver fills it wrongly')
+    data = memoryview(msg.data)
+    columns = [np.ndarray((rows, count), kind, data, fields[name].offset,
+                          (msg.row_step, msg.point_step)).ravel()
+               for name, kind in zip('xyz', kinds, strict=True)]
+    return np.stack(columns, -1).astype(kinds[0].newbyteorder('='), copy=False)
+
+
+READERS: dict[str, Callable[[Any], NDArray[np.floating]]] = {
+    'scan': points_from_scan, 'cloud': points_from_cloud}
+
+
+@lru_cache(16)
+def transform(pose: tuple[float, ...]) -> NDArray[np.float64]:
+    """
+    Return the (4, 4) transform of a pose: from the camera's optical frame to the sensor's.
+
+    :param pose: x, y, z [m], roll, pitch, yaw [rad] of the optical frame in the sensor's, as
+        tf2_echo prints it: turned about the fixed axes x, y, z, in this order (REP-103).
+    """
+    result = np.eye(4)
+    for axis, angle in enumerate(pose[3:]):
+        c, s = np.cos(angle), np.sin(angle)
+        turn = np.eye(4)
+        i, j = [(1, 2), (2, 0), (0, 1)][axis]
+        turn[i, i], turn[i, j], turn[j, i], turn[j, j] = c, -s, s, c
+        result = turn @ result
+    result[:3, 3] = pose[:3]
+    return result
+
+
+def known_ranges(points: NDArray[np.floating], camera: Camera, pose: Sequence[float],
+                 sigma: float) -> NDArray[np.float64]:
+    """
+    Return (COUNT, 4) prompts u, v, range [m], relative sigma; rows without a point are NaN.
+
+    :param points: (N, 3) [m] in the frame of the sensor; what is not finite is no point.
+    :param pose: of the camera, see transform().
+    :param sigma: relative error of the points.
+    """
+    prompts = np.full((COUNT, 4), np.nan)
+    matrix = transform(tuple(pose)).astype(points.dtype)
+    # A spinning lidar sends a hundred thousand points: cheaply those first that may be seen.
+    with np.errstate(invalid='ignore', over='ignore'):
+        points = (points - matrix[:3, 3]) @ matrix[:3, :3]
+        squared = np.einsum('ij,ij->i', points, points)
+        seen = (points[:, 2] > 0) & (points[:, 2] ** 2 >= least_z(camera) ** 2 * squared) & (
+            squared > 1e-6) & (squared < 1e12)
+    rng = np.random.default_rng(0)  # the same for the same frame
+    drawn = np.flatnonzero(seen)
+    if len(drawn) > PROJECTED:
+        drawn = rng.choice(drawn, PROJECTED, replace=False)
+    points, range_m = points[drawn], np.sqrt(squared[drawn])
+    pixels = camera.project(points) if len(points) else np.zeros((0, 2))
+    size = np.array([camera.width, camera.height])
+    inside = ((pixels > -0.5) & (pixels < size - 0.5)).all(-1)
+    points, pixels, range_m = points[inside], pixels[inside], range_m[inside]
+    columns, rows = ((pixels + 0.5) // (size.max() / CELLS)).astype(int).T
+    order = np.argsort(range_m, kind='stable')
+    _, first = np.unique((rows * CELLS + columns)[order], return_index=True)
+    chosen = rng.permutation(order[first])[:2 * COUNT]
+    # A distorted lens folds what it does not see back into its image.
+    if len(chosen):
+        directions = points[chosen] / range_m[chosen, None]
+        alike = np.einsum('ij,ij->i', camera.rays_at(pixels[chosen]), directions) > 0.9999
+        chosen = chosen[alike][:COUNT]
+    prompts[:len(chosen)] = np.column_stack(
+        [pixels[chosen], range_m[chosen], np.full(len(chosen), sigma)])
+    return prompts
+
+
+def least_z(camera: Camera) -> float:
+    """Return a bound of z of the unit rays of an image from below, by those of its border."""
+    u, v = np.linspace(0, camera.width - 1, 9), np.linspace(0, camera.height - 1, 9)
+    z = camera.rays_at([(x, y) for x in u for y in v if x in u[[0, -1]] or y in v[[0, -1]]])[:, 2]
+    return max(0.0, float(z.min()) - 0.02) if np.isfinite(z).all() else 0.0
+
+
+class Ranges:
+    """
+    The latest messages of a sensor of one camera.
+
+    :param kind: scan or cloud, a key of READERS.
+    :param topic: full name, for sentences.
+    """
+
+    def __init__(self, kind: str, topic: str) -> None:
+        """Start without messages."""
+        self.kind, self.topic = kind, topic
+        self._messages: deque[tuple[int, Any]] = deque(maxlen=REMEMBERED)
+        self._lock = threading.Lock()
+        self.problem = ''  # why the latest frame has no known ranges
+
+    def put(self, msg: Any) -> None:
+        """Take a message."""
+        with self._lock:
+            self._messages.append((nanoseconds(msg.header.stamp), msg))
+
+    def forget(self) -> None:
+        """Drop all messages: time went back."""
+        with self._lock:
+            self._messages.clear()
+
+    def attach(self, frame: Frame, params: DepthParams) -> Frame:
+        """Return a frame with what is known of it; as it is when its camera is unknown."""
+        if frame.camera is None:
+            self.problem = 'they need a calibration of the camera, or hfov_deg'
+            return frame
+        return replace(frame, prompts=self.prompts(
+            frame.header.stamp, frame.camera, params.ranges_camera_pose, params.ranges_sigma,
+            params.ranges_max_age))
+
+    def prompts(self, stamp: Any, camera: Camera, pose: Sequence[float], sigma: float,
+                max_age: float) -> NDArray[np.float64]:
+        """
+        Return the known ranges of an image, see known_ranges(); all NaN with a problem.
+
+        :param stamp: of the image.
+        :param max_age: how far a message may be from the image in time [s].
+        """
+        moment = nanoseconds(stamp)
+        with self._lock:
+            found = min(self._messages, key=lambda item: abs(item[0] - moment), default=None)
+        nothing = np.full((COUNT, 4), np.nan)
+        if found is None:
+            self.problem = f'nothing came on {self.topic}: check ranges_topic and ranges_type'
+            return nothing
+        apart = abs(found[0] - moment) / 1e9
+        if apart > max_age:
+            self.problem = (f'the nearest message on {self.topic} is {apart:.2f} s from the '
+                            'image: raise ranges_max_age, or check that both clocks agree')
+            return nothing
+        try:
+            result = known_ranges(READERS[self.kind](found[1]), camera, pose, sigma)
+        except GrinError as error:
+            self.problem = f'{self.topic}: {error}'
+            return nothing
+        self.problem = '' if np.isfinite(result).any() else (
+            f'no point on {self.topic} falls into the image: check ranges_camera_pose, the pose '
+            f'of the optical frame of the camera in frame "{found[1].header.frame_id}"')
+        return result
+
+
+def nanoseconds(stamp: Any) -> int:
+    """Return a builtin_interfaces/Time in nanoseconds."""
+    return int(stamp.sec) * 1_000_000_000 + int(stamp.nanosec)

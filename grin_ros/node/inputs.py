@@ -1,0 +1,170 @@
+# Copyright 2026 The grin_ros Authors
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+#
+# SPDX-License-Identifier: Apache-2.0
+
+"""Inputs: a camera's subscriptions; which topics, rectified or raw, why nothing arrives."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+import time
+from typing import Any
+
+from rclpy.node import Node
+import sensor_msgs.msg
+from sensor_msgs.msg import CameraInfo, CompressedImage, Image
+
+from grin_ros.errors import GrinError
+from grin_ros.messages.intake import CameraInfos, rectified_rule
+from grin_ros.messages.ranges import Ranges
+from grin_ros.node.outputs import output_topic
+from grin_ros.node.qos import MatchedSubscription, node_names
+from grin_ros.params import DepthParams, RANGES_TYPES
+
+SILENCE = 5.0  # [s] without a message before the node says so, and between two such sentences
+
+
+class InputTopics:
+    """
+    The names of a camera's topics after remapping, and what they say about the image.
+
+    :param camera: its name, '' for the only one.
+    :raises GrinError: when camera_info is the node's own output.
+    """
+
+    def __init__(self, node: Node, camera: str, params: DepthParams) -> None:
+        """Resolve the names."""
+        self.camera = camera
+        self.compressed = params.image_transport == 'compressed'
+        self.image = below(camera, params.image_topic)
+        base = self.name = node.resolve_topic_name(self.image)
+        if self.compressed:
+            # image_transport's rule: remapping `image` moves `image/compressed` along.
+            self.image += '/compressed'
+            self.name = node.resolve_topic_name(self.image)
+            if self.name == node.resolve_topic_name(self.image, only_expand=True):
+                self.image = self.name = f'{base}/compressed'
+        self.info = below(camera, params.camera_info_topic)
+        self.ranges = below(camera, params.ranges_topic)
+        self.camera_info = node.resolve_topic_name(self.info)
+        if self.camera_info == node.resolve_topic_name(output_topic(camera, 'camera_info')):
+            remedy = (f'set {camera}.camera_info_topic' if camera else
+                      'set camera_info_topic, or remap it (-r camera_info:=/camera/camera_info)')
+            raise GrinError(f'the camera_info input would be {self.camera_info}, which this node '
+                            f'publishes: {remedy}')
+        self.rectified, self.rule = rectified_rule(base, params.rectified)
+        self._node = node
+
+    def publishers(self) -> str:
+        """Return who publishes the image, in words."""
+        return _publishers(node_names(self._node.get_publishers_info_by_topic(self.image)))
+
+
+def check_distinct(cameras: Sequence[InputTopics]) -> None:
+    """
+    Refuse two cameras with one image: the second would show what the first sees.
+
+    :raises GrinError: that names both.
+    """
+    first: dict[str, InputTopics] = {}
+    for topics in cameras:
+        other = first.setdefault(topics.name, topics)
+        if other is not topics:
+            raise GrinError(f'cameras {other.camera} and {topics.camera} both listen to '
+                            f'{topics.name}: set {topics.camera}.image_topic, or put {{camera}} '
+                            'into the launch argument image_topic')
+
+
+class Inputs:
+    """
+    The subscriptions of a camera, which exist while somebody wants what is made of them.
+
+    Images that nobody needs cost a core's tenth to receive.
+
+    :param ranges: takes what a sensor of ranges sends; None without one.
+    :param on_image: called with every image message.
+    :param on_lost: called with the number of images that DDS reports as lost.
+    """
+
+    def __init__(self, node: Node, topics: InputTopics, infos: CameraInfos,
+                 ranges: Ranges | None, on_image: Callable[[Any], None],
+                 on_lost: Callable[[int], None]) -> None:
+        """Subscribe to nothing yet."""
+        self._infos, self._on_image = infos, on_image
+        self._last_image = self._last_word = time.monotonic()
+        self.listening = False
+        kind = CompressedImage if topics.compressed else Image
+        # camera_info first: the image that arrives in between then finds its own.
+        self._subscriptions = [
+            MatchedSubscription(node, CameraInfo, topics.info, infos.put, lambda count: None),
+            MatchedSubscription(node, kind, topics.image, self._receive, on_lost)]
+        if ranges is not None:
+            sensed = getattr(sensor_msgs.msg, RANGES_TYPES[ranges.kind])
+            self._subscriptions.append(MatchedSubscription(
+                node, sensed, topics.ranges, ranges.put, lambda count: None))
+
+    def _receive(self, msg: Any) -> None:
+        self._last_image = time.monotonic()
+        self._on_image(msg)
+
+    def follow(self, wanted: bool) -> None:
+        """Subscribe or not, and follow the publishers' reliability."""
+        if wanted and not self.listening:
+            self._last_image = self._last_word = time.monotonic()
+        elif self.listening and not wanted:
+            self.close()
+        self.listening = wanted
+        if wanted:
+            for subscription in self._subscriptions:
+                subscription.match()
+
+    def silence(self) -> str:
+        """Return a sentence when something has not arrived for a while, else ''."""
+        now = time.monotonic()
+        if now - self._last_word < SILENCE:
+            return ''
+        info, image = self._subscriptions[:2]
+        sentences = []
+        # Without subscriptions it shows only that nobody publishes.
+        if now - self._last_image >= SILENCE and (self.listening or not image.publishers()):
+            sentences.append(f'no image on {image.name} for {now - self._last_image:.0f} s '
+                             f'({_publishers(image.publishers())}; launch argument image_topic)')
+        if self._infos.required and not self._infos.received and (
+                self.listening or not info.publishers()):
+            sentences.append(f'no camera_info on {info.name} yet '
+                             f'({_publishers(info.publishers())}; launch argument '
+                             'camera_info_topic, or require_camera_info: false for depth '
+                             'without metric scale)')
+        if sentences:
+            self._last_word = now
+        return '; '.join(sentences)
+
+    def mismatches(self) -> dict[str, str]:
+        """Return a sentence for each topic with publishers that cannot be heard."""
+        return {each.name: each.mismatches() for each in self._subscriptions}
+
+    def close(self) -> None:
+        """Unsubscribe."""
+        for subscription in self._subscriptions:
+            subscription.close()
+
+
+def below(camera: str, topic: str) -> str:
+    """Return a topic below the name of its camera, unless it begins at the root or the node."""
+    return f'{camera}/{topic}' if camera and topic[:1] not in ('/', '~') else topic
+
+
+def _publishers(names: list[str]) -> str:
+    return f'publishers: {", ".join(names)}' if names else 'it has no publisher'

@@ -1,0 +1,178 @@
+# Copyright 2026 The grin_ros Authors
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+#
+# SPDX-License-Identifier: Apache-2.0
+
+"""Outputs: a frame and its depth estimate in; the messages somebody listens to out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+import math
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from rclpy.lifecycle import LifecycleNode
+from sensor_msgs.msg import CameraInfo, Image, PointCloud2
+
+from grin_ros.camera import same_rays
+from grin_ros.messages import camera_info_to_msg, depth_to_msg, image_to_msg
+from grin_ros.messages.intake import Frame
+from grin_ros.node.metronome import Metronome
+from grin_ros.node.qos import output_qos, unheard
+from grin_ros.params import DepthParams, FIELDS
+from grin_ros.postprocess.clearing import clearing_points, near_depth
+from grin_ros.postprocess.floor import FloorScale
+from grin_ros.postprocess.pointcloud import cloud_to_msg, CloudGrid, CloudLimits
+from grin_ros.postprocess.result import Result, Results
+
+TOPICS = {'depth': Image, 'camera_info': CameraInfo, 'points': PointCloud2, 'sigma': Image,
+          'near': Image, 'clearing_points': PointCloud2, 'depth_color': Image,
+          'rgb/image': Image, 'rgb/camera_info': CameraInfo}
+CLOUDS = {'points', 'clearing_points'}
+# Input and output are both called camera_info, so a rule that remaps the input would take the
+# output along. Hence the output has a name of its own in here; rules apply once, not in a chain.
+INTERNAL = {'camera_info': 'output_camera_info'}
+REMAPPING = ['--ros-args', *(part for name, inside in INTERNAL.items()
+                             for part in ('-r', f'{inside}:={name}'))]
+
+
+def output_topic(camera: str, name: str) -> str:
+    """Return an output's name in the code: below its camera's, '' for the only one."""
+    return f'{camera}/{name}' if camera else INTERNAL.get(name, name)
+
+
+class Outputs:
+    """
+    A camera's publishers, relative to the node's namespace, and what they need between frames.
+
+    :param node: publishers are made on it; it has REMAPPING among its arguments.
+    :param camera: its name, '' for the only one.
+    """
+
+    def __init__(self, node: LifecycleNode, camera: str = '') -> None:
+        """Advertise every topic."""
+        self._node = node
+        self._topics = {name: output_topic(camera, name) for name in TOPICS}
+        self._publishers = {
+            name: node.create_lifecycle_publisher(kind, self._topics[name], **output_qos())
+            for name, kind in TOPICS.items()}
+        self._results = Results()
+        self._cloud_grid: CloudGrid | None = None
+        self._cloud_pace = Metronome()
+
+    def close(self) -> None:
+        """Take every topic back."""
+        for publisher in self._publishers.values():
+            self._node.destroy_lifecycle_publisher(publisher)
+
+    def forget(self) -> None:
+        """Forget what earlier frames told about the scale."""
+        self._results.floor = FloorScale()  # a new one: the worker may be using the old one
+
+    @property
+    def floor(self) -> FloorScale:
+        """Return what the floor tells about the scale."""
+        return self._results.floor
+
+    def unheard(self) -> dict[str, str]:
+        """Return a sentence for each output with subscribers that cannot hear it."""
+        return {name: unheard(self._node, topic) for name, topic in self._topics.items()}
+
+    def listened(self) -> set[str]:
+        """Return the outputs with subscribers; empty when nobody needs anything."""
+        return {name for name, publisher in self._publishers.items()
+                if publisher.get_subscription_count() > 0}
+
+    def wanted(self, params: DepthParams) -> set[str]:
+        """Return the outputs that this frame is for; empty when there is nothing to compute."""
+        names = self.listened()
+        if self._cloud_pace.is_early(params.points_rate):
+            names -= CLOUDS
+        return names
+
+    def build(self, wanted: set[str], frame: Frame, estimate: Any, rectified: bool,
+              params: DepthParams) -> dict[str, Any]:
+        """Return the wanted messages; all carry the header of the image."""
+        result = self._results.make(frame, estimate, params)
+        depth, header = result.depth, frame.header
+        # On a grid of our own P and R are ours, too.
+        info = None if result.rectified and not rectified else frame.info
+        flat = rectified or result.rectified
+
+        makers: dict[str, Callable[[], Any]] = {
+            'depth': lambda: depth_to_msg(depth, params.depth_encoding, header),
+            'camera_info': lambda: camera_info_to_msg(info, result.camera, flat, header),
+            'points': lambda: cloud_to_msg(self._points(result, params), header),
+            'sigma': lambda: image_to_msg(result.sigma, '32FC1', header),
+            'near': lambda: depth_to_msg(near_depth(depth, result.spread),
+                                         params.depth_encoding, header),
+            'clearing_points': lambda: cloud_to_msg(self._clearing(result, params), header),
+            'depth_color': lambda: image_to_msg(
+                colourised(depth, params.min_depth, params.max_depth), 'rgb8', header),
+            'rgb/image': lambda: image_to_msg(result.image, 'rgb8', header),
+            'rgb/camera_info': lambda: camera_info_to_msg(info, result.image_camera, flat,
+                                                          header)}
+        return {name: make() for name, make in makers.items() if name in wanted}
+
+    def _points(self, result: Result, params: DepthParams) -> NDArray[np.float32]:
+        """Lift depth to points."""
+        return self._grid(result, params).points(
+            result.depth, result.image, result.sigma if params.publish_sigma_field else None,
+            CloudLimits(params.points_min_range, params.points_max_range or math.inf,
+                        *_heights(params)),
+            params.points_organized)
+
+    def _clearing(self, result: Result, params: DepthParams) -> NDArray[np.float32]:
+        """Return the ends of the rays along which space is free."""
+        return clearing_points(self._grid(result, params), result.depth, result.spread,
+                               params.max_depth, params.clearing_range,
+                               params.clearing_max_sigma)
+
+    def _grid(self, result: Result, params: DepthParams) -> CloudGrid:
+        """Return the rays of the points, which are computed once per camera and stride."""
+        grid = self._cloud_grid
+        if (grid is None or grid.stride != params.points_stride
+                or not same_rays(grid.camera, result.camera)):
+            grid = self._cloud_grid = CloudGrid(result.camera, params.points_stride)
+        return grid
+
+    def publish(self, messages: dict[str, Any], params: DepthParams) -> None:
+        """Send the messages; a lifecycle publisher is silent unless active."""
+        for name, message in messages.items():
+            self._publishers[name].publish(message)
+        if CLOUDS & set(messages):
+            self._cloud_pace.go(params.points_rate)
+
+
+def _heights(params: DepthParams) -> tuple[float, float]:
+    """Return the limits of height [m], infinite where the parameter's own range ends."""
+    low, high = params.points_min_height, params.points_max_height
+    return (low if low > FIELDS['points_min_height'].metadata['low'] else -math.inf,
+            high if high < FIELDS['points_max_height'].metadata['high'] else math.inf)
+
+
+def colourised(depth: NDArray[np.float32], min_depth: float, max_depth: float
+               ) -> NDArray[np.uint8]:
+    """Return depth as (H, W, 3) RGB: near red, far blue, sky dark blue, NaN black."""
+    # The range is fixed and logarithmic: the colour of a distance does not flicker.
+    low, high = np.log(max(min_depth, 0.05)), np.log(max_depth)
+    with np.errstate(invalid='ignore', divide='ignore'):
+        share = (np.log(np.maximum(depth, np.float32(1e-3))) - np.float32(low)) / (high - low)
+        levels = np.nan_to_num(255 * (1 - share.clip(0, 1)), nan=0.0).astype(np.uint8)
+    colours = cv2.cvtColor(cv2.applyColorMap(levels, cv2.COLORMAP_TURBO), cv2.COLOR_BGR2RGB)
+    colours[np.isnan(depth)] = 0
+    return colours

@@ -1,0 +1,128 @@
+# Copyright 2026 The grin_ros Authors
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+#
+# SPDX-License-Identifier: Apache-2.0
+
+
+"""Result: a frame and its estimate in; gated depth, image and sigma on the published grid out."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import Any, TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from grin_ros.camera import Camera, same_rays
+from grin_ros.messages.intake import Frame
+from grin_ros.params import DepthParams
+from grin_ros.postprocess.floor import FloorScale, Mount
+from grin_ros.postprocess.gates import apply_gates
+from grin_ros.postprocess.rectify import rectified_camera, Rectifier
+
+if TYPE_CHECKING:  # what loads the model is imported when it is loaded
+    from grin_ros.estimator import DepthEstimate
+
+Array = NDArray[np.float32]
+
+
+class Results:
+    """Makes results; remembers what depends on the camera, and the scale its floor tells."""
+
+    def __init__(self) -> None:
+        """Start without a camera."""
+        self._rectifiers: list[Rectifier] = []
+        self.floor = FloorScale()
+
+    def make(self, frame: Frame, estimate: DepthEstimate, params: DepthParams) -> Result:
+        """Return what is published of an estimate."""
+        if frame.num_ranges:  # they went into the estimate
+            return Result(frame, estimate, params, self.rectifier)
+        if params.camera_height > 0:
+            height, width = estimate.depth.shape
+            estimate = self.floor.apply(estimate, _camera(frame).scaled(width, height),
+                                        Mount(params.camera_height, params.camera_pitch_deg))
+        else:
+            self.floor.forget()
+        if params.depth_scale != 1 and self.floor.factor is None:
+            estimate = estimate.scaled(params.depth_scale)
+        return Result(frame, estimate, params, self.rectifier)
+
+    def rectifier(self, source: Camera, target: Camera) -> Rectifier:
+        """Return the one between two cameras; a depth and an image size are kept."""
+        for known in self._rectifiers:
+            if same_rays(known.source, source) and same_rays(known.target, target):
+                return known
+        self._rectifiers = [*self._rectifiers[-1:], Rectifier(source, target)]
+        return self._rectifiers[-1]
+
+
+class Result:
+    """
+    All pictures of one answer, on one grid.
+
+    :param rectifier: returns the Rectifier between two cameras.
+    """
+
+    def __init__(self, frame: Frame, estimate: DepthEstimate, params: DepthParams,
+                 rectifier: Any) -> None:
+        """Gate depth, then move it to the grid; all else is made when it is read."""
+        self._frame, self._estimate, self._rectifier = frame, estimate, rectifier
+        height, width = estimate.depth.shape
+        self._source = _camera(frame)
+        self.rectified = params.output == 'rectified'
+        self.image_camera = (rectified_camera(frame.info, self._source) if self.rectified
+                             else self._source)
+        self.camera = self.image_camera.scaled(width, height)
+        sigma = estimate.depth * self._seen_spread if params.max_sigma > 0 else None
+        depth = apply_gates(estimate.depth, sigma, params.min_depth, params.max_depth,
+                            params.max_sigma, params.edge_gate)
+        self.depth: Array = self._moved.depth(depth) if self._moved else depth  # (H, W) [m]
+
+    @cached_property
+    def _seen_spread(self) -> Array:
+        """Return the spread on the grid of the estimate."""
+        return np.asarray(self._estimate.spread())
+
+    @cached_property
+    def _moved(self) -> Rectifier | None:
+        """Return what moves pictures of the size of depth; None when they stay."""
+        if self.image_camera is self._source:
+            return None
+        source = self._source.scaled(self.camera.width, self.camera.height)
+        return self._rectifier(source, self.camera)
+
+    @cached_property
+    def image(self) -> NDArray[np.uint8]:
+        """Return the (H', W', 3) RGB image; H' and W' are output_scale times H and W."""
+        if self.image_camera is self._source:
+            return self._frame.image
+        return self._rectifier(self._source, self.image_camera).image(self._frame.image)
+
+    @cached_property
+    def spread(self) -> Array:
+        """Return the (H, W) standard deviation as a share of depth."""
+        return self._moved.nearest(self._seen_spread) if self._moved else self._seen_spread
+
+    @cached_property
+    def sigma(self) -> Array:
+        """Return the (H, W) standard deviation [m]; NaN where depth is not finite."""
+        known = np.where(np.isfinite(self.depth), self.depth, np.float32(np.nan))
+        return np.asarray(known * self.spread)
+
+
+def _camera(frame: Frame) -> Camera:
+    """Return the camera of a frame, which may be unknown."""
+    return frame.camera or Camera.default_pinhole(*frame.image.shape[1::-1])

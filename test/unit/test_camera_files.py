@@ -1,0 +1,97 @@
+# Copyright 2026 The grin_ros Authors
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+#
+# SPDX-License-Identifier: Apache-2.0
+
+"""Camera files: what camera_calibration writes and what `ros2 topic echo` prints."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from grin_ros.camera.files import read_camera_info
+from grin_ros.errors import GrinError
+
+pytest.importorskip('yaml')
+
+CALIBRATION = """
+image_width: 640
+image_height: 480
+camera_name: front
+camera_matrix: {rows: 3, cols: 3, data: [461.0, 0, 322.5, 0, 459.0, 236.25, 0, 0, 1]}
+distortion_model: plumb_bob
+distortion_coefficients: {rows: 1, cols: 5, data: [-0.3, 0.1, 0.001, -0.002, 0.0]}
+rectification_matrix: {rows: 3, cols: 3, data: [1, 0, 0, 0, 1, 0, 0, 0, 1]}
+projection_matrix: {rows: 3, cols: 4, data: [400, 0, 310, 0, 0, 400, 230, 0, 0, 0, 1, 0]}
+"""
+ECHO = """
+header:
+  stamp:
+    sec: 12
+    nanosec: 0
+  frame_id: camera
+height: 480
+width: 640
+distortion_model: plumb_bob
+d:
+- -0.3
+- 0.1
+- 0.001
+- -0.002
+- 0.0
+k: [461.0, 0.0, 322.5, 0.0, 459.0, 236.25, 0.0, 0.0, 1.0]
+r: [1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0]
+p: [400.0, 0.0, 310.0, 0.0, 0.0, 400.0, 230.0, 0.0, 0.0, 0.0, 1.0, 0.0]
+binning_x: 0
+binning_y: 0
+roi: {x_offset: 0, y_offset: 0, height: 0, width: 0, do_rectify: false}
+---
+"""
+
+
+@pytest.mark.parametrize('text', [CALIBRATION, ECHO])
+def test_both_formats_are_the_same_camera(tmp_path: Path, text: str) -> None:
+    path = tmp_path / 'camera.yaml'
+    path.write_text(text, encoding='utf-8')
+    raw, rectified = read_camera_info(path), read_camera_info(path, rectified=True)
+    assert (raw.width, raw.height) == (640, 480)
+    assert np.diag(raw.intrinsics).tolist() == [461, 459, 1]
+    assert raw.distortion == (-0.3, 0.1, 0.001, -0.002, 0)
+    assert rectified.intrinsics[0, 0] == 400 and rectified.is_pinhole
+
+
+def test_binning_of_a_message_is_followed(tmp_path: Path) -> None:
+    path = tmp_path / 'camera.yaml'
+    path.write_text(ECHO.replace('binning_x: 0', 'binning_x: 2').replace(
+        'binning_y: 0', 'binning_y: 2'), encoding='utf-8')
+    assert read_camera_info(path).width == 320
+
+
+@pytest.mark.parametrize('text, reason', [
+    ('', 'no camera'), ('hello', 'no camera'), ('{a: [}', 'no YAML'), ('width: 640', 'lacks'),
+    (CALIBRATION.replace('461.0', '0'), 'not calibrated'),
+    (CALIBRATION.replace('plumb_bob', 'mystery'), 'unknown distortion model')])
+def test_what_is_no_camera_is_refused_by_name(tmp_path: Path, text: str, reason: str) -> None:
+    path = tmp_path / 'odd.yaml'
+    path.write_text(text, encoding='utf-8')
+    with pytest.raises(GrinError, match=rf'odd\.yaml.*{reason}'):
+        read_camera_info(path)
+
+
+def test_a_missing_file_is_named(tmp_path: Path) -> None:
+    with pytest.raises(GrinError, match=r'none\.yaml cannot be read'):
+        read_camera_info(tmp_path / 'none.yaml')

@@ -1,0 +1,88 @@
+# Copyright 2026 The grin_ros Authors
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+#
+# SPDX-License-Identifier: Apache-2.0
+
+
+"""Costmap: the printed layers parse, and the frustum lies within what the camera sees."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from grin_ros.camera import Camera
+from grin_ros.cli import main
+from grin_ros.cli.nav2_layers import frustum
+from grin_ros.errors import GrinError
+
+yaml = pytest.importorskip('yaml', reason='PyYAML is not installed')
+
+CALIBRATION = """
+image_width: 640
+image_height: 480
+distortion_model: plumb_bob
+camera_matrix: {rows: 3, cols: 3, data: [500, 0, 300, 0, 500, 250, 0, 0, 1]}
+distortion_coefficients: {rows: 1, cols: 5, data: [0, 0, 0, 0, 0]}
+"""
+
+
+def layer(path: Path, capsys: pytest.CaptureFixture, *options: str) -> dict:
+    """Return what the verb prints."""
+    path.write_text(CALIBRATION, encoding='utf-8')
+    assert main(['costmap', '--camera-info', str(path), *options]) == 0
+    return next(iter(yaml.safe_load(capsys.readouterr().out).values()))
+
+
+def test_voxel_layer_has_two_sources_and_holds_the_camera(
+        tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+    made = layer(tmp_path / 'camera.yaml', capsys, '--namespace', 'front', '--camera-height',
+                 '2.5', '--max-height', '1.8')
+    mark, clear = (made[name] for name in made['observation_sources'].split())
+    assert (mark['topic'], mark['marking'], mark['clearing']) == ('/front/points', True, False)
+    assert (clear['topic'], clear['marking'], clear['clearing']) == (
+        '/front/clearing_points', False, True)
+    assert clear['min_obstacle_height'] < -100 and clear['max_obstacle_height'] > 100
+    assert mark['max_obstacle_height'] == 1.8 and clear['raytrace_max_range'] == 8.0
+    assert made['z_voxels'] <= 16 and made['z_voxels'] * made['z_resolution'] > 2.5
+
+
+def test_stvl_layer_has_the_frustum(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+    made = layer(tmp_path / 'camera.yaml', capsys, '--layer', 'stvl')
+    clear = made['grin_clear']
+    assert clear['horizontal_fov_angle'] == pytest.approx(2 * np.arctan(300 / 500), abs=2e-3)
+    assert clear['vertical_fov_angle'] == pytest.approx(2 * np.arctan(229 / 500), abs=2e-3)
+    assert made['grin_mark']['topic'] == '/grin/points'
+
+
+@pytest.mark.parametrize('options, words', [
+    (['--marking-range', '9'], ['--marking-range 9', '--clearing-range 8']),
+    (['--min-height', '3'], ['--min-height 3', '--max-height 2']),
+])
+def test_what_cannot_work_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture,
+                                     options: list[str], words: list[str]) -> None:
+    path = tmp_path / 'camera.yaml'
+    path.write_text(CALIBRATION, encoding='utf-8')
+    assert main(['costmap', '--camera-info', str(path), *options]) == 2
+    message = capsys.readouterr().err
+    assert all(word in message for word in words)
+
+
+def test_a_frustum_is_never_wider_than_the_view() -> None:
+    fisheye = Camera(np.array([[200.0, 0, 310], [0, 200, 240], [0, 0, 1]]), 640, 480,
+                     (0.02, 0.0, 0.0, 0.0), 'equidistant')
+    horizontal, vertical = frustum(fisheye)
+    assert 0 < vertical < horizontal < np.pi
+    with pytest.raises(GrinError, match='optical axis'):
+        frustum(Camera.pinhole(500, 500, -20, 240, 640, 480))
