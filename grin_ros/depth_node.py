@@ -85,9 +85,9 @@ class DepthNode(LifecycleNode):
                 self._channels.append(Channel(
                     self, camera, partial(self._settings.of, camera), statistics, mailbox))
             check_distinct([channel.topics for channel in self._channels])
-        except GrinError as error:
+        except Exception as error:  # rclpy would take it for an ERROR, and not say why
             self.release(timeout=1.0)
-            return self._refuse(error)
+            return self._refuse(error) if self.context.ok() else FAILURE  # SIGTERM meanwhile
         self._answerer = Answerer(self, mailbox, lambda: self._settings.shared, self._model)
         while not self._answerer.loaded.done():
             time.sleep(0.01)
@@ -128,8 +128,9 @@ class DepthNode(LifecycleNode):
 
     def on_error(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Free everything and become unconfigured; from there it can be configured again."""
-        self.get_logger().error('everything is released: configure the node again; if that fails '
-                                'with a CUDA error, start its process again')
+        failed = self._answerer is not None and self._answerer.failure is not None
+        self.get_logger().error('everything is released: configure the node again' + (
+            '; if that fails with a CUDA error, start its process again' if failed else ''))
         return self.on_cleanup(state)
 
     def release(self, timeout: float) -> bool:
@@ -148,7 +149,7 @@ class DepthNode(LifecycleNode):
         known = isinstance(problem, GrinError)
         text = str(problem) if known else f'{type(problem).__name__}: {problem}'
         for statistics in self._statistics.values():
-            statistics.complain(f'not configured: {text}')
+            statistics.complain(f'not configured: {text}', lasting=True)
         self.get_logger().error(f'cannot configure: {text}')
         if not known:
             self.get_logger().error(''.join(traceback.format_exception(problem)))

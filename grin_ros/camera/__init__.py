@@ -110,7 +110,8 @@ class Camera:
         k = p if rectified and p[0, 0] != 0 else k
         if k[0, 0] == 0:
             raise GrinError('camera_info has K[0] = 0, so the camera is not calibrated: calibrate '
-                            'it, or set require_camera_info: false for depth without metric scale')
+                            'it, set hfov_deg, or require_camera_info: false for depth without '
+                            'metric scale')
         d = () if rectified else tuple(msg.d)
         model = msg.distortion_model or 'plumb_bob'
         model = 'plumb_bob' if rectified else {'fisheye': 'equidistant'}.get(model, model)

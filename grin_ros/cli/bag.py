@@ -160,10 +160,10 @@ class Recorded:
             self.ranges = Ranges(params.ranges_type, topic)
             sensed = f'sensor_msgs/msg/{RANGES_TYPES[params.ranges_type]}'
             self._scans = self._connections(topic, (sensed,))
-        self._infos = CameraInfos(info_topic, self.rectified, params.require_camera_info,
+        self._infos = CameraInfos(info_topic, self.rectified, params.needs_camera_info,
                                   params.hfov_deg)
         self._by_stamp: dict[tuple[int, int], Any] = {}
-        needed = params.require_camera_info
+        needed = params.needs_camera_info
         infos = self._connections(info_topic, (INFO,), needed)
         for connection, _, data in reader.messages(infos) if infos else ():
             msg = self._reader.deserialize(data, connection.msgtype)

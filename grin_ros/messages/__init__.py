@@ -129,7 +129,10 @@ def image_from_compressed(msg: Any) -> NDArray[np.uint8]:
     """
     data = np.frombuffer(msg.data, np.uint8)
     # OpenCV fills what a cut JPEG lacks with grey, which would become phantom depth.
-    if data[:2].tobytes() == b'\xff\xd8' and b'\xff\xd9' not in data[-64:].tobytes():
+    # Small cameras send hundreds of bytes after the end, so it is sought behind the last scan;
+    # within one, 0xff is followed by 0.
+    content = data.tobytes()
+    if content[:2] == b'\xff\xd8' and content.rfind(b'\xff\xd9') < content.rfind(b'\xff\xda'):
         raise GrinError(f'the JPEG of {len(data)} bytes is truncated (no end mark): messages '
                         'are cut on the way, or the driver stops early')
     # compressed_image_transport sends a mosaic as grey and names it before the semicolon.

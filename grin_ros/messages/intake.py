@@ -164,8 +164,8 @@ class CameraInfos:
             return None
         if found is None:
             raise Rejected('no_camera_info', f'no camera_info on {self.topic} yet: set '
-                           'camera_info_topic, or require_camera_info: false for depth without '
-                           'metric scale')
+                           'camera_info_topic, hfov_deg if the camera has none, or '
+                           'require_camera_info: false for depth without metric scale')
         if found.camera is None:
             raise Rejected('bad_camera_info', f'{self.topic}: {found.problem}')
         raise Rejected('camera_info_size', f'the image is {width}x{height}, but {self.topic} '

@@ -27,6 +27,7 @@ from typing import Any
 from rclpy.lifecycle import LifecycleNode
 from std_msgs.msg import Header
 
+from grin_ros.errors import GrinError
 from grin_ros.messages.intake import CameraInfos, Frame, read_frame, Rejected
 from grin_ros.messages.ranges import nanoseconds, Ranges
 from grin_ros.node.diagnostics import Statistics
@@ -59,7 +60,7 @@ class Channel:
         self.params, self.statistics = params, statistics
         self.voice = Voice(node.get_logger(), statistics)
         self.infos = CameraInfos(self.topics.camera_info, self.topics.rectified,
-                                 params().require_camera_info, params().hfov_deg)
+                                 params().needs_camera_info, params().hfov_deg)
         self.ranges = (Ranges(params().ranges_type, node.resolve_topic_name(self.topics.ranges))
                        if params().ranges_type else None)
         self.outputs = Outputs(node, camera)
@@ -103,7 +104,10 @@ class Channel:
     def match(self) -> None:
         """Follow those who want depth and those who publish images; call it now and then."""
         if self._inputs is not None:
-            self._inputs.follow(bool(self.outputs.listened()))
+            try:
+                self._inputs.follow(bool(self.outputs.listened()))
+            except GrinError as error:  # the other cameras go on
+                self.voice.complain('topics', str(error))
 
     def look(self) -> None:
         """Break the silence; call it once a second."""
@@ -118,6 +122,9 @@ class Channel:
     def reset(self) -> None:
         """Forget the calibration and what was said before."""
         self.infos.forget()
+        if self._inputs is not None:
+            self._inputs.close()  # a latched camera_info is sent again to who subscribes anew
+            self.match()
         self.outputs.forget()
         self._camera = None
         self.voice.forget()
@@ -183,8 +190,8 @@ class Channel:
             self.infos.rewind()
         if 0 < params.max_age < age:
             raise Rejected('too_old', f'images on {self.topics.name} are {age:.2f} s old when '
-                           'their turn comes: raise max_age, or set use_sim_time: true when '
-                           'a bag is played')
+                           'their turn comes: raise max_age (0 is off), or set '
+                           'use_sim_time: true when a bag is played')
         if self._frame_pace.is_early(params.max_rate):
             raise Rejected('max_rate', '')
         self._frame_pace.go(params.max_rate)

@@ -30,8 +30,9 @@ import numpy as np
 from grin_ros.camera import Camera
 from grin_ros.errors import require
 
-FRESH = 5.0  # [s] that a problem shows in the level
-WINDOW = 200  # frames that latencies and rate look back on
+FRESH = 5.0  # [s] that a problem shows in the level; whoever sees it last longer says it again
+WINDOW = 200  # frames that latencies look back on
+RATE_WINDOW = 5.0  # [s] that the rate looks back on
 LEVELS = {'ok': b'\x00', 'warn': b'\x01', 'error': b'\x02'}
 
 
@@ -73,7 +74,7 @@ class Statistics:
         self.dropped: Counter[str] = Counter()
         self.problem, self.problem_time = '', -np.inf
         self._warnings: dict[str, tuple[str, float]] = {}
-        self._answers: deque[float] = deque(maxlen=WINDOW)
+        self._answers: deque[float] = deque()
         self._latencies: dict[str, deque[float]] = {}
 
     def reset(self) -> None:
@@ -103,13 +104,15 @@ class Statistics:
         with self._lock:
             self.answered += 1
             self._answers.append(time.monotonic())
+            self._rate(self._answers[-1])
             for stage, value in latencies_ms.items():
                 self._latencies.setdefault(stage, deque(maxlen=WINDOW)).append(value)
 
-    def complain(self, problem: str) -> None:
-        """Remember what went wrong last."""
+    def complain(self, problem: str, *, lasting: bool = False) -> None:
+        """Remember what went wrong last; a lasting problem is one until recover()."""
         with self._lock:
-            self.problem, self.problem_time = problem, time.monotonic()
+            self.problem = problem
+            self.problem_time = np.inf if lasting else time.monotonic()
 
     def warn(self, about: str, text: str) -> None:
         """Note what is wrong but stops nothing; it shows for some seconds."""
@@ -133,15 +136,19 @@ class Statistics:
         with self._lock:
             return self.received, self.answered, self.dropped['newer_frame']
 
+    def _rate(self, now: float) -> float:
+        """Return answers per second, and forget those of long ago."""
+        while self._answers and now - self._answers[0] >= RATE_WINDOW:
+            self._answers.popleft()
+        return len(self._answers) / RATE_WINDOW
+
     def values(self) -> dict[str, str]:
         """Return everything as text, for /diagnostics."""
-        now = time.monotonic()
         with self._lock:
-            recent = [moment for moment in self._answers if now - moment < 5.0]
             dropped = sum(self.dropped.values())
             result = self.model.facts | self.facts
             result |= {
-                'rate_hz': f'{len(recent) / 5.0:.1f}',
+                'rate_hz': f'{self._rate(time.monotonic()):.1f}',
                 'received': str(self.received),
                 'answered': str(self.answered),
                 'dropped': str(dropped),

@@ -30,10 +30,10 @@ from grin_ros.errors import GrinError
 from grin_ros.messages.intake import CameraInfos, rectified_rule
 from grin_ros.messages.ranges import Ranges
 from grin_ros.node.outputs import output_topic
-from grin_ros.node.qos import MatchedSubscription, node_names
+from grin_ros.node.qos import explained, MatchedSubscription, node_names
 from grin_ros.params import DepthParams, RANGES_TYPES
 
-SILENCE = 5.0  # [s] without a message before the node says so, and between two such sentences
+SILENCE = 5.0  # [s] without a message before the node says so
 
 
 class InputTopics:
@@ -41,7 +41,7 @@ class InputTopics:
     The names of a camera's topics after remapping, and what they say about the image.
 
     :param camera: its name, '' for the only one.
-    :raises GrinError: when camera_info is the node's own output.
+    :raises GrinError: when a name is none, or two of a kind, or camera_info is our own output.
     """
 
     def __init__(self, node: Node, camera: str, params: DepthParams) -> None:
@@ -49,7 +49,7 @@ class InputTopics:
         self.camera = camera
         self.compressed = params.image_transport == 'compressed'
         self.image = below(camera, params.image_topic)
-        base = self.name = node.resolve_topic_name(self.image)
+        base = self.name = _resolved(node, self.image, 'image_topic')
         if self.compressed:
             # image_transport's rule: remapping `image` moves `image/compressed` along.
             self.image += '/compressed'
@@ -58,12 +58,19 @@ class InputTopics:
                 self.image = self.name = f'{base}/compressed'
         self.info = below(camera, params.camera_info_topic)
         self.ranges = below(camera, params.ranges_topic)
-        self.camera_info = node.resolve_topic_name(self.info)
+        self.camera_info = _resolved(node, self.info, 'camera_info_topic')
         if self.camera_info == node.resolve_topic_name(output_topic(camera, 'camera_info')):
             remedy = (f'set {camera}.camera_info_topic' if camera else
                       'set camera_info_topic, or remap it (-r camera_info:=/camera/camera_info)')
             raise GrinError(f'the camera_info input would be {self.camera_info}, which this node '
                             f'publishes: {remedy}')
+        names = {'the image': self.name, 'camera_info_topic': self.camera_info}
+        if params.ranges_type:
+            names['ranges_topic'] = _resolved(node, self.ranges, 'ranges_topic')
+        for name, topic in names.items():
+            twins = [other for other in names if names[other] == topic and other != name]
+            if twins:
+                raise GrinError(f'{twins[0]} and {name} are both {topic}: set {name}')
         self.rectified, self.rule = rectified_rule(base, params.rectified)
         self._node = node
 
@@ -103,7 +110,7 @@ class Inputs:
                  on_lost: Callable[[int], None]) -> None:
         """Subscribe to nothing yet."""
         self._infos, self._on_image = infos, on_image
-        self._last_image = self._last_word = time.monotonic()
+        self._began = self._last_image = time.monotonic()
         self.listening = False
         kind = CompressedImage if topics.compressed else Image
         # camera_info first: the image that arrives in between then finds its own.
@@ -122,7 +129,7 @@ class Inputs:
     def follow(self, wanted: bool) -> None:
         """Subscribe or not, and follow the publishers' reliability."""
         if wanted and not self.listening:
-            self._last_image = self._last_word = time.monotonic()
+            self._began = self._last_image = time.monotonic()
         elif self.listening and not wanted:
             self.close()
         self.listening = wanted
@@ -133,7 +140,7 @@ class Inputs:
     def silence(self) -> str:
         """Return a sentence when something has not arrived for a while, else ''."""
         now = time.monotonic()
-        if now - self._last_word < SILENCE:
+        if now - self._began < SILENCE:
             return ''
         info, image = self._subscriptions[:2]
         sentences = []
@@ -145,10 +152,8 @@ class Inputs:
                 self.listening or not info.publishers()):
             sentences.append(f'no camera_info on {info.name} yet '
                              f'({_publishers(info.publishers())}; launch argument '
-                             'camera_info_topic, or require_camera_info: false for depth '
-                             'without metric scale)')
-        if sentences:
-            self._last_word = now
+                             'camera_info_topic, hfov_deg if the camera has none, or '
+                             'require_camera_info: false for depth without metric scale)')
         return '; '.join(sentences)
 
     def mismatches(self) -> dict[str, str]:
@@ -164,6 +169,12 @@ class Inputs:
 def below(camera: str, topic: str) -> str:
     """Return a topic below the name of its camera, unless it begins at the root or the node."""
     return f'{camera}/{topic}' if camera and topic[:1] not in ('/', '~') else topic
+
+
+def _resolved(node: Node, topic: str, parameter: str) -> str:
+    """Return the full name of a topic; an error names the parameter it comes from."""
+    with explained(node, topic, parameter):
+        return str(node.resolve_topic_name(topic))
 
 
 def _publishers(names: list[str]) -> str:

@@ -29,10 +29,11 @@ from rclpy.lifecycle import LifecycleNode
 from sensor_msgs.msg import CameraInfo, Image, PointCloud2
 
 from grin_ros.camera import same_rays
+from grin_ros.errors import GrinError
 from grin_ros.messages import camera_info_to_msg, depth_to_msg, image_to_msg
 from grin_ros.messages.intake import Frame
 from grin_ros.node.metronome import Metronome
-from grin_ros.node.qos import output_qos, unheard
+from grin_ros.node.qos import explained, output_qos, unheard
 from grin_ros.params import DepthParams, FIELDS
 from grin_ros.postprocess.clearing import clearing_points, near_depth
 from grin_ros.postprocess.floor import FloorScale
@@ -61,15 +62,23 @@ class Outputs:
 
     :param node: publishers are made on it; it has REMAPPING among its arguments.
     :param camera: its name, '' for the only one.
+    :raises GrinError: when ROS refuses a topic or its QoS.
     """
 
     def __init__(self, node: LifecycleNode, camera: str = '') -> None:
-        """Advertise every topic."""
+        """Advertise every topic, or none."""
         self._node = node
         self._topics = {name: output_topic(camera, name) for name in TOPICS}
-        self._publishers = {
-            name: node.create_lifecycle_publisher(kind, self._topics[name], **output_qos())
-            for name, kind in TOPICS.items()}
+        self._publishers: dict[str, Any] = {}
+        try:
+            for name, topic in self._topics.items():
+                full = node.resolve_topic_name(topic)
+                with explained(node, full, f'qos_overrides.{full}.publisher.*'):
+                    self._publishers[name] = node.create_lifecycle_publisher(
+                        TOPICS[name], topic, **output_qos())
+        except GrinError:
+            self.close()
+            raise
         self._results = Results()
         self._cloud_grid: CloudGrid | None = None
         self._cloud_pace = Metronome()

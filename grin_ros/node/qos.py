@@ -18,7 +18,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from rclpy.node import Node
@@ -38,6 +39,8 @@ try:
 except ImportError:  # Humble
     from rclpy.qos_event import SubscriptionEventCallbacks
 
+from grin_ros.errors import GrinError
+
 # What a subscription asks for when every publisher offers it, and what it asks for otherwise:
 # asked for more than it offers, a publisher is not heard.
 IF_OFFERED = {QoSPolicyKind.RELIABILITY: (ReliabilityPolicy.RELIABLE,
@@ -45,6 +48,22 @@ IF_OFFERED = {QoSPolicyKind.RELIABILITY: (ReliabilityPolicy.RELIABLE,
               QoSPolicyKind.DURABILITY: (DurabilityPolicy.TRANSIENT_LOCAL,
                                          DurabilityPolicy.VOLATILE)}
 NAMELESS = '_NODE_NAME_UNKNOWN_'  # rcl's word: DDS tells of an endpoint before its node's name
+
+
+@contextmanager
+def explained(node: Node, topic: str, remedy: str) -> Iterator[None]:
+    """
+    Turn what ROS says of a topic or of its QoS into a sentence.
+
+    :param remedy: what to look at.
+    :raises GrinError: that names the topic and the remedy.
+    """
+    try:
+        yield
+    except Exception as error:
+        if not node.context.ok():  # the process ends: that is not the topic's fault
+            raise
+        raise GrinError(f'topic "{topic}": {error}: look at {remedy}') from error
 
 
 def output_qos() -> dict[str, Any]:
@@ -113,7 +132,11 @@ class MatchedSubscription:
         self._asked: dict[str, Any] = {}
 
     def match(self) -> None:
-        """Look at the publishers and subscribe, or again if they changed their offer."""
+        """
+        Look at the publishers and subscribe, or again if they changed their offer.
+
+        :raises GrinError: when ROS refuses the topic or its QoS.
+        """
         offers = [info.qos_profile
                   for info in self._node.get_publishers_info_by_topic(self._topic)]
         policies = [QoSPolicyKind.HISTORY, QoSPolicyKind.DEPTH]
@@ -131,14 +154,17 @@ class MatchedSubscription:
                 return
             self.close()
         self._asked = asked
-        self._subscription = self._node.create_subscription(
-            self._msg_type, self._topic, self._callback,
-            QoSProfile(depth=5, history=HistoryPolicy.KEEP_LAST,
-                       reliability=asked.get('reliability', ReliabilityPolicy.BEST_EFFORT),
-                       durability=asked.get('durability', DurabilityPolicy.VOLATILE)),
-            qos_overriding_options=QoSOverridingOptions(policies),
-            event_callbacks=SubscriptionEventCallbacks(
-                message_lost=lambda info: self._on_lost(info.total_count_change)))
+        profile = QoSProfile(
+            depth=5, history=HistoryPolicy.KEEP_LAST,
+            reliability=asked.get('reliability', ReliabilityPolicy.BEST_EFFORT),
+            durability=asked.get('durability', DurabilityPolicy.VOLATILE))
+        with explained(self._node, self.name, f'qos_overrides.{self.name}.subscription.*, and '
+                       'at who else uses the topic'):
+            self._subscription = self._node.create_subscription(
+                self._msg_type, self._topic, self._callback, profile,
+                qos_overriding_options=QoSOverridingOptions(policies),
+                event_callbacks=SubscriptionEventCallbacks(
+                    message_lost=lambda info: self._on_lost(info.total_count_change)))
 
     def _is_set(self, policy: str) -> bool:
         """Return True when the user set a policy with qos_overrides."""

@@ -19,6 +19,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, Field, field, fields
+import math
 from typing import Any
 
 from grin_ros.backends import NAMES as BACKENDS
@@ -74,11 +75,12 @@ class DepthParams:
         'auto: true when the last part of the image topic contains `rect`',
         choices=('auto', 'true', 'false'))
     require_camera_info: bool = _parameter(
-        True, 'wait for camera_info; false: go on without, the scale is then not metric unless '
-        'hfov_deg is set')
+        True, 'wait for camera_info, unless hfov_deg is set; false: go on without, the scale is '
+        'then not metric')
     hfov_deg: float = _parameter(
-        0.0, 'field of view across the images of a camera without camera_info, from its data '
-        'sheet; 0: unknown', unit='deg', low=0.0, high=175.0)
+        0.0, 'field of view across the images, from the data sheet of a camera without '
+        'camera_info; one that comes all the same wins; 0: unknown', unit='deg', low=0.0,
+        high=175.0)
     output: str = _parameter(
         'input', 'input: depth lies on the grid of the image; rectified: on one without '
         'distortion, of P, for depth_image_proc, nvblox and rtabmap',
@@ -185,6 +187,14 @@ class DepthParams:
         if self.points_min_height >= self.points_max_height:
             raise GrinError(f'parameter points_min_height ({self.points_min_height} m) must be '
                             f'below points_max_height ({self.points_max_height} m)')
+        if max(map(abs, self.ranges_camera_pose[3:])) > 2 * math.pi:
+            raise GrinError('parameter ranges_camera_pose: roll, pitch and yaw are in radian, '
+                            f'-90 degrees are -1.5708; not {list(self.ranges_camera_pose[3:])}')
+
+    @property
+    def needs_camera_info(self) -> bool:
+        """Return whether no image is answered without a camera_info."""
+        return self.require_camera_info and not self.hfov_deg
 
 
 FIELDS: dict[str, Field] = {entry.name: entry for entry in fields(DepthParams)}

@@ -174,6 +174,43 @@ def test_missing_and_damaged_bundles_fail_to_configure(
         assert nodes[name].stop() == 0
 
 
+@pytest.mark.parametrize('name, parameters, words', [
+    ('dash', {'qos_overrides./dash/depth.publisher.reliability': 'best-effort'},
+     ['/dash/depth', 'best-effort', 'qos_overrides./dash/depth.publisher']),
+    ('odd', {'image_topic': '/cam-front/image_raw'}, ['/cam-front/image_raw', 'image_topic']),
+    ('none', {'camera_info_topic': "''"}, ['camera_info_topic']),
+    ('same', {'camera_info_topic': '/eye', 'image_topic': '/eye'}, ['/eye', 'camera_info_topic']),
+])
+def test_topics_that_cannot_be_fail_to_configure(
+        start_node: Callable, make_robot: Callable, tiny_bundle: Path, name: str,
+        parameters: dict, words: list[str]) -> None:
+    node = start_node(name, bundle=tiny_bundle, **parameters)
+    node.wait_for_log('cannot configure: ')
+    robot = make_robot(name, outputs=())
+    robot.diagnosed('message', 'not configured')
+    assert all(word in robot.diagnostics['message'] for word in words)
+    assert robot.level == b'\x02' and 'Traceback' not in node.log
+    assert node.stop() == 0
+
+
+def test_a_subscription_that_cannot_be_does_not_end_the_node(
+        start_node: Callable, make_robot: Callable, tiny_bundle: Path) -> None:
+    """It is made when somebody first wants depth; the other cameras of the node go on."""
+    topics = {camera: {'image': f'/{camera}/image', 'info': f'/{camera}/info'}
+              for camera in ('good', 'bad')}
+    node = start_node('typo', bundle=tiny_bundle, cameras='[good, bad]', max_age=30, **{
+        f'{camera}.{key}_topic': topics[camera]['image' if key == 'image' else 'info']
+        for camera in topics for key in ('image', 'camera_info')},
+        **{'qos_overrides./bad/image.subscription.reliability': 'best-effort'})
+    good = make_robot('typo', camera='good', outputs=('depth',), **topics['good'])
+    bad = make_robot('typo', camera='bad', outputs=('depth',), **topics['bad'])
+    bad.diagnosed('last_problem', 'qos_overrides./bad/image.subscription')
+    assert bad.level == b'\x02' and 'best-effort' in bad.diagnostics['last_problem']
+    good.wait_until_heard()
+    good.ask(robots.picture(), robots.pinhole_info())
+    assert 'Traceback' not in node.log and node.stop() == 0
+
+
 @pytest.mark.parametrize('parameters, words', [
     ({'max_dept': 20.0}, ['max_dept', 'did you mean max_depth?']),
     ({'max_depth': -3.0}, ['max_depth', '0.01 to 1000.0 m']),

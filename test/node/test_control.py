@@ -232,7 +232,8 @@ def test_signals_end_with_zero_while_the_model_loads(
         start_node: Callable, tiny_bundle: Path, number: int, make_robot: Callable) -> None:
     node = start_node(f'early{number}', bundle=tiny_bundle)
     robot = make_robot(f'early{number}', outputs=())
-    robot.wait(lambda: robot.node.count_publishers('/diagnostics'), 'the node exists')
+    robot.wait(lambda: ('grin_depth', f'/early{number}')
+               in robot.node.get_node_names_and_namespaces(), 'the node exists')
     assert node.stop(number) == 0, node.log
     assert 'Traceback' not in node.log
 
@@ -243,8 +244,7 @@ def test_without_camera_info_it_says_what_is_missing(
     topics = {'image': '/lonely/image', 'info': '/lonely/camera_info'}
     start_node('waiting', bundle=tiny_bundle, max_age=30, **topics)
     start_node('guessing', bundle=tiny_bundle, max_age=30, require_camera_info=False, **topics)
-    start_node('told', bundle=tiny_bundle, max_age=30, require_camera_info=False, hfov_deg=60.0,
-               **topics)
+    start_node('told', bundle=tiny_bundle, max_age=30, hfov_deg=60.0, **topics)
     waiting = make_robot('waiting', outputs=('depth',), **topics)
     guessing = make_robot('guessing', outputs=('depth', 'camera_info'), **topics)
     told = make_robot('told', outputs=('depth', 'camera_info'), **topics)

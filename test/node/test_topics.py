@@ -27,6 +27,7 @@ robots = pytest.importorskip('robot', reason='ROS 2 is not installed')
 CompressedImage = pytest.importorskip('sensor_msgs.msg').CompressedImage
 CameraInfo = pytest.importorskip('sensor_msgs.msg').CameraInfo
 qos = pytest.importorskip('rclpy.qos')
+Trigger = pytest.importorskip('std_srvs.srv').Trigger
 
 COMPRESSED = f'{robots.IMAGE}/compressed'
 
@@ -95,6 +96,9 @@ def test_a_latched_camera_info_is_heard_and_wanted_alone(
     stamp = robot.ask(np.full((480, 640, 3), 128, np.uint8), None)
     answer = robot.answers['camera_info'][stamp]
     assert answer.k[0] == 432.1 and answer.header.frame_id == 'eye_optical'
+    # What a reset forgets it asks for again.
+    assert robot.call(Trigger, 'reset', Trigger.Request()).success
+    robot.ask(np.full((480, 640, 3), 128, np.uint8), None)
 
 
 def test_durability_can_be_overridden(start_node: Callable, tiny_bundle: Path,

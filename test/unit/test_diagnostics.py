@@ -16,6 +16,8 @@
 
 """Diagnostics: what came in is what was answered, dropped or is in work."""
 
+import time
+
 import pytest
 
 from grin_ros.node.diagnostics import LEVELS, ModelStatus, Statistics
@@ -46,7 +48,19 @@ def test_latencies_are_percentiles_of_the_last_frames() -> None:
     assert statistics.values()['answered'] == '1000'
 
 
-def test_message_has_the_level_of_the_worst() -> None:
+def test_rate_counts_every_answer_of_the_last_seconds(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = 1000.0
+    monkeypatch.setattr(time, 'monotonic', lambda: now)
+    statistics = Statistics()
+    for _ in range(700):
+        now += 1 / 128
+        statistics.answer({'total': 1.0})
+    assert statistics.values()['rate_hz'] == '128.0'
+    now += 10.0
+    assert statistics.values()['rate_hz'] == '0.0'
+
+
+def test_message_has_the_level_of_the_worst(monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip('diagnostic_msgs', reason='ROS 2 is not installed')
     statistics = Statistics()
 
@@ -64,6 +78,12 @@ def test_message_has_the_level_of_the_worst() -> None:
     assert status('active', True).level == LEVELS['ok']
     assert status('active', True).message == 'idle, as nobody subscribes'
     assert status('inactive', True).message.startswith('inactive')
+    statistics.complain('no bundle', lasting=True)
+    later = time.monotonic() + 1000.0
+    monkeypatch.setattr(time, 'monotonic', lambda: later)
+    assert status('unconfigured').level == LEVELS['error']
+    statistics.recover()
+    assert status('active').level == LEVELS['ok']
 
 
 def test_cameras_have_counters_of_their_own_and_share_the_model() -> None:

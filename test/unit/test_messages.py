@@ -169,6 +169,21 @@ def test_cut_compressed_image_is_refused(extension: str, share: float) -> None:
         messages.image_from_compressed(msg)
 
 
+@pytest.mark.parametrize('share', [1.0, 0.9])
+def test_bytes_after_a_jpeg_are_no_part_of_it(share: float) -> None:
+    """Small cameras send up to thousands; a thumbnail's end mark is not the picture's."""
+    data = cv2.imencode('.jpg', PICTURE)[1].tobytes()
+    small = cv2.imencode('.jpg', PICTURE[:16, :16])[1].tobytes()
+    thumbnail = b'\xff\xe2' + (len(small) + 2).to_bytes(2, 'big') + small
+    data = data[:2] + thumbnail + data[2:]
+    msg = msgs.CompressedImage(format='jpeg', data=data[:int(share * len(data))] + bytes(600))
+    if share == 1.0:
+        assert messages.image_from_compressed(msg).shape == PICTURE.shape
+    else:
+        with pytest.raises(GrinError, match='truncated'):
+            messages.image_from_compressed(msg)
+
+
 def test_depth_in_millimetres_has_zero_for_every_unknown() -> None:
     depth = np.array([[1.2345, np.nan, np.inf, -np.inf, 65.535, 66.0]], np.float32)
     msg = messages.depth_to_msg(depth, '16UC1', Header())

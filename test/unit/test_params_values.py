@@ -76,6 +76,12 @@ def test_depth_range_must_not_be_empty() -> None:
         params_from({'points_min_height': 1.0, 'points_max_height': -1.0})
 
 
+def test_a_pose_in_degrees_is_refused() -> None:
+    """The tool that prints it prints both, one below the other."""
+    with pytest.raises(GrinError, match='ranges_camera_pose: .* radian'):
+        params_from({'ranges_camera_pose': [0.05, 0.0, 0.12, -90.0, 0.0, -90.0]})
+
+
 def test_values_go_over_the_ones_before() -> None:
     first = params_from({'max_depth': 10})
     assert params_from({'min_depth': 1}, first) == params_from({'min_depth': 1, 'max_depth': 10})
