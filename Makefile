@@ -95,7 +95,7 @@ environments:
 
 # Node tests mostly wait for messages, the others compute: two lanes take as long as the slower one,
 # and the computing one yields. Each check's output comes as one piece when it ends.
-test: environments  ## every check CI makes
+test: environments  ## every check a change must pass
 	@$(MAKE) --no-print-directory --keep-going --jobs 2 --output-sync=target ros-lane unit-lane
 
 ros-lane: CHECKS := $(ROS_CHECKS)
@@ -155,8 +155,10 @@ bench: $(VENV)/.stamp-run $(BRIDGE_STAMP)  ## the node's steady state at its def
 worlds: $(VENV)/.stamp-test  ## render the worlds train-slice learns from: one core, lowest priority, resumable
 	$(SCENES) --out $(WORK)/val --frames 240 --seed 9600000
 	$(SCENES) --out $(WORK)/val_indoors --frames 480 --seed 9700000 --kinds room corridor table
+	$(SCENES) --out $(WORK)/val_narrow --frames 120 --seed 9900000 --hfov 15 40
 	$(SCENES) --out $(WORK)/train --frames 10000 --seed 2000000
 	$(SCENES) --out $(WORK)/train_indoors --frames 10000 --seed 6000000 --kinds room corridor table
+	$(SCENES) --out $(WORK)/train_narrow --frames 2000 --seed 8500000 --hfov 15 40
 
 train-slice: $(VENV)/.stamp-test  ## go on training, from the last checkpoint or the shipped bundle
 	$(KEEP_MEMORY) nice -n 19 $(PY) -m grin_ros train --config config/train/slice.yaml $(TRAIN_ARGS)

@@ -80,6 +80,7 @@ TEST = [
     'flake8-docstrings',
     'flake8-import-order',
     'flake8-quotes',
+    'h5py',
     'hypothesis',
     'mypy',
     'pointcloud2',

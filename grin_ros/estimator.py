@@ -20,7 +20,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property, partial
+from functools import cached_property, lru_cache, partial
 import os
 import time
 
@@ -31,6 +31,7 @@ from grin_ros import backends
 from grin_ros.backends import Backend
 from grin_ros.bundle import Bundle, load_bundle
 from grin_ros.camera import Camera
+from grin_ros.diffusion.depth_codec import DepthCodec
 from grin_ros.diffusion.sampler import ddim_steps
 from grin_ros.engine.options import EngineOptions
 from grin_ros.errors import GrinError
@@ -40,7 +41,7 @@ from grin_ros.inference.request import batches, check_image, Request
 
 Array = NDArray[np.float32]
 
-MAX_DECODERS = 8  # cameras that are prepared at once, some megabytes each
+MAX_DECODERS = 16  # cameras that are prepared at once, some megabytes each
 
 
 @dataclass(frozen=True)
@@ -103,7 +104,9 @@ class DepthEstimator:
                             f'{input_size}')
         self.bundle, self.backend, self.seed = bundle, backend, seed
         self.query_stride, self.input_size = query_stride, input_size
-        self._decoders: dict[tuple, Decoder] = {}
+        # What depends on the camera only; without a way back to self, so that it ends with it.
+        self._decoder = lru_cache(MAX_DECODERS)(partial(
+            make_decoder, bundle.codec, self.input_size, self.query_stride))
 
     @classmethod
     def load(cls, bundle: str | os.PathLike[str] | None = None, backend: str = 'auto', *,
@@ -201,18 +204,11 @@ class DepthEstimator:
         return [DepthEstimate(*decoded[index], request.metric, clock.timing())
                 for index, request in enumerate(requests)]
 
-    def _decoder(self, camera: Camera, output_scale: int) -> Decoder:
-        """Return what depends on the camera only; the latest used are kept."""
-        key = (camera.intrinsics.tobytes(), camera.width, camera.height, camera.distortion,
-               camera.model, output_scale)
-        decoder = self._decoders.pop(key, None)
-        if decoder is None:
-            view = View.of(camera, self.input_size, self.query_stride)
-            decoder = Decoder(view, self.bundle.codec, output_scale)
-            if len(self._decoders) >= MAX_DECODERS:
-                self._decoders.pop(next(iter(self._decoders)))  # the first is the longest unused
-        self._decoders[key] = decoder
-        return decoder
+
+def make_decoder(codec: DepthCodec, input_size: tuple[int, int], query_stride: int,
+                 camera: Camera, output_scale: int) -> Decoder:
+    """Prepare what turns answers for a camera into depth."""
+    return Decoder(View.of(camera, input_size, query_stride), codec, output_scale)
 
 
 class _Clock:

@@ -39,7 +39,7 @@ import onnx
 import onnxruntime as ort
 
 from grin_ros.engine.build import BuildSettings, Cancelled, Plan
-from grin_ros.engine.cuda_memory import as_bytes, CudaError, DeviceFacts
+from grin_ros.engine.cuda_memory import CudaError, DeviceFacts
 
 MAGIC = b'FAKE PLAN '
 KINDS = {1: 'FLOAT', 2: 'UINT8', 9: 'BOOL', 10: 'HALF', 7: 'INT64'}
@@ -94,11 +94,11 @@ class FakeDevice:
         self._call('upload')
         assert self.recording is None, 'an upload was captured'
         self.uploads.append(address)
-        self.memory[address][:] = as_bytes(host)
+        self.memory[address][:] = host.reshape(-1).view(np.uint8)
 
     def download(self, host: np.ndarray, address: int) -> None:
         self._call('download')
-        as_bytes(host)[:] = self.memory[address]
+        host.reshape(-1).view(np.uint8)[:] = self.memory[address]
 
     def synchronize(self) -> None:
         self._call('synchronize')

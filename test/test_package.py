@@ -26,7 +26,7 @@ import pytest
 
 import grin_ros
 from grin_ros.cli import VERBS
-from grin_ros.params import docs
+from grin_ros.params import docs, FIELDS
 
 ROOT = Path(__file__).parents[1]
 LAUNCH_FILES = sorted((ROOT / 'launch').glob('*.launch.py'))
@@ -116,6 +116,19 @@ def test_readme_lists_the_verbs() -> None:
 def test_readme_has_the_parameters() -> None:
     assert readme_section('parameters') == docs.to_markdown(), (
         'run `python3 -m grin_ros.params.docs markdown` and paste its output into README.md')
+
+
+def test_launch_file_knows_what_the_node_has() -> None:
+    """It must be read where the package is installed without its libraries."""
+    outputs = pytest.importorskip('grin_ros.node.outputs', reason='ROS 2 is not installed')
+    tree = ast.parse((ROOT / 'launch/depth.launch.py').read_text(encoding='utf-8'))
+    constants = {ast.unparse(node.targets[0]): node.value for node in tree.body
+                 if isinstance(node, ast.Assign)}
+    assert ast.literal_eval(constants['OUTPUTS']) == tuple(outputs.TOPICS)
+    choices = {call.args[0].value: ast.literal_eval(keyword.value)
+               for call in ast.walk(constants['ARGUMENTS']) if isinstance(call, ast.Call)
+               for keyword in call.keywords if keyword.arg == 'choices'}
+    assert choices['backend'] == ['', *FIELDS['backend'].metadata['choices']]
 
 
 @pytest.mark.parametrize('path', LAUNCH_FILES, ids=lambda path: path.name)

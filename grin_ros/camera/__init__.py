@@ -35,10 +35,12 @@ DISTORTION_MODELS = {  # name in sensor_msgs/CameraInfo -> numbers of D that Ope
 }
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Camera:
     """
     A camera model; integer pixel coordinates are pixel centres (OpenCV, ROS).
+
+    Cameras of the same figures are equal, so what depends on one may be kept by it.
 
     :param intrinsics: (3, 3) float64 K [px].
     :param width: image width [px].
@@ -76,6 +78,17 @@ class Camera:
                             f'not {len(distortion)}')
         object.__setattr__(self, 'intrinsics', k)
         object.__setattr__(self, 'distortion', distortion)
+
+    def _figures(self) -> tuple[Any, ...]:
+        return (self.width, self.height, self.model, self.distortion, *self.intrinsics.flat)
+
+    def __eq__(self, other: object) -> bool:
+        """Compare by value."""
+        return isinstance(other, Camera) and self._figures() == other._figures()
+
+    def __hash__(self) -> int:
+        """Return the same for equal cameras."""
+        return hash(self._figures())
 
     @classmethod
     def pinhole(cls, fx: float, fy: float, cx: float, cy: float,
@@ -255,9 +268,3 @@ class Camera:
                             f'the camera {self.width}x{self.height}')
         rays = self.rays()
         return (rays / rays[..., 2:]) * depth[..., None].astype(np.float32)
-
-
-def same_rays(a: Camera, b: Camera) -> bool:
-    """Return True when two cameras have the same rays."""
-    return (a.width, a.height, a.model, a.distortion, *a.intrinsics.flat) == (
-        b.width, b.height, b.model, b.distortion, *b.intrinsics.flat)

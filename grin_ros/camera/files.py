@@ -22,6 +22,8 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import yaml
+
 from grin_ros.camera import Camera
 from grin_ros.errors import GrinError
 
@@ -35,10 +37,6 @@ def read_camera_info(path: str | Path, rectified: bool = False) -> Camera:
     :param rectified: True when the images are rectified: the 3x3 of P, no distortion.
     :raises GrinError: naming the file and what is wrong in it.
     """
-    try:
-        import yaml
-    except ImportError:  # every ROS 2 installation has it
-        raise GrinError(f'{path} cannot be read without PyYAML: pip install pyyaml') from None
     try:
         # `ros2 topic echo` ends each message with ---; the first will do.
         values = next(iter(yaml.safe_load_all(Path(path).expanduser().read_text('utf-8'))), None)

@@ -14,7 +14,7 @@
 #
 # SPDX-License-Identifier: Apache-2.0
 
-"""The ``grin`` command: each verb is a module with SUMMARY, add_arguments and run."""
+"""Metric depth from one camera: use a model, measure it, make one."""
 
 from __future__ import annotations
 
@@ -46,6 +46,7 @@ VERBS = {
 }
 
 
+# Each verb is a module of this package with add_arguments and run.
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one verb and return its exit code: 0 done, 2 a problem the user can solve."""
     arguments = list(sys.argv[1:] if argv is None else argv)

@@ -61,6 +61,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
                         help='parameters of the node, as in config/depth.param.yaml; depth is '
                         '32FC1 whatever depth_encoding says')
     add_estimator_options(parser)
+    # None is what the command line leaves to the parameters of the node.
+    parser.set_defaults(backend=None, samples=None, seed=None, threads=None)
 
 
 def run(options: argparse.Namespace) -> int:
@@ -221,12 +223,13 @@ class Recorded:
 def apply_params(options: argparse.Namespace) -> DepthParams:
     """Return the node's parameters; what the command line leaves open follows them."""
     params = read_params(options.params_file, options.image_topic)
-    options.bundle = options.bundle or params.bundle or None
-    options.stride = options.stride or params.query_stride or None
-    options.steps = options.steps or params.num_inference_steps or None
-    options.seed = options.seed or params.seed
-    options.samples = max(options.samples, params.num_samples)
-    options.threads = options.threads or params.cpu_threads
+    for option, value in (
+            ('bundle', params.bundle or None), ('backend', params.backend),
+            ('stride', params.query_stride or None), ('steps', params.num_inference_steps or None),
+            ('samples', params.num_samples), ('seed', params.seed),
+            ('threads', params.cpu_threads)):
+        if getattr(options, option) is None:
+            setattr(options, option, value)
     return params
 
 

@@ -118,6 +118,7 @@ def run(options: argparse.Namespace) -> int:
     steps = options.steps or estimator.bundle.default_steps
     how = (f'{estimator.bundle.name} on {estimator.backend.reason}\n{options.dataset}: steps '
            f'{steps}, samples {options.samples}, align {options.align}, '
+           f'{"without intrinsics, " if options.no_intrinsics else ""}'
            f'{"scaled by the floor, " if options.floor else ""}'
            f'{f"{options.ranges} ranges known, " if options.ranges else ""}{protocol}')
     print('\n' + how)
@@ -127,7 +128,8 @@ def run(options: argparse.Namespace) -> int:
         print(f'ranges given to a frame: {np.mean(given):.1f} on average, {min(given)} at least')
     write_json(options.json, {
         'bundle': estimator.bundle.name, 'backend': estimator.backend.reason,
-        'align': options.align, 'floor': options.floor, 'ranges': options.ranges,
+        'align': options.align, 'no_intrinsics': options.no_intrinsics,
+        'floor': options.floor, 'ranges': options.ranges,
         'protocol': vars(protocol), 'steps': steps, 'samples': options.samples, 'means': means,
         'by_range': ranges, 'by_fov': fovs, 'frames': rows})
     return 0

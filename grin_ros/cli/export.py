@@ -32,6 +32,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--name', default='grin_small')
     parser.add_argument('--input-size', type=int, nargs=2, metavar=('W', 'H'), default=(320, 240))
     parser.add_argument('--query-stride', type=int, choices=(1, 2, 4, 8), default=4)
+    parser.add_argument('--fov-range', type=float, nargs=2, metavar=('MIN', 'MAX'),
+                        default=(17, 110), help='horizontal fields of view [deg] that training '
+                        'saw, about; others are warned of (default 17 110)')
     parser.add_argument('--val', nargs='+', default=[], metavar='DIR',
                         help='folders of held-out shards: sigma is calibrated on them')
     parser.add_argument('--provenance', action='append', default=[], metavar='KEY=VALUE',
@@ -52,7 +55,8 @@ def run(options: argparse.Namespace) -> None:
     differences = export_bundle(
         checkpoint.load(options.checkpoint), options.output, name=options.name,
         input_size=tuple(options.input_size), query_stride=options.query_stride,
-        held_out=held_out, provenance=facts, licence=options.licence)
+        held_out=held_out, provenance=facts, licence=options.licence,
+        fov_range_deg=tuple(options.fov_range))
     size = sum(path.stat().st_size for path in options.output.iterdir()) / 1e6
     print(f'{options.output}: {size:.1f} MB; largest difference from torch in P per step count: '
           + ', '.join(f'{steps}: {value:.1e}' for steps, value in differences.items()))

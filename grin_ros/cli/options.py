@@ -26,6 +26,8 @@ from pathlib import Path
 import sys
 from typing import Any, TypeVar
 
+from tqdm import tqdm
+
 from grin_ros import backends
 from grin_ros.data.datasets import chosen, DATASETS, open_dataset
 from grin_ros.data.sample import Sample
@@ -109,11 +111,7 @@ def load_samples(options: argparse.Namespace) -> Iterator[Sample]:
 
 
 def progress(items: Iterable[Item], what: str) -> Iterator[Item]:
-    """Show a progress bar on the terminal where tqdm is installed."""
-    try:
-        from tqdm import tqdm
-    except ImportError:
-        return iter(items)
+    """Show a progress bar on the terminal."""
     return iter(tqdm(items, desc=what, disable=None, file=sys.stderr))
 
 

@@ -42,6 +42,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
                         help='rays per pixel and axis (default %(default)s)')
     parser.add_argument('--kinds', nargs='+', choices=list(worlds.MIX), default=list(worlds.MIX),
                         metavar='KIND', help=f'some of {", ".join(worlds.MIX)} (default all)')
+    parser.add_argument('--hfov', type=float, nargs=2, metavar=('MIN', 'MAX'),
+                        help='lenses of this horizontal field of view [deg] in place of the '
+                             'usual mix of 35 to 105 with some fisheyes')
     parser.add_argument('--assets', type=Path, metavar='DIR',
                         help='folder with sweethome3d-furniture_*.deb (default: apt-get download)')
     parser.add_argument('--preview', type=Path, metavar='FILE',
@@ -67,7 +70,8 @@ def run(options: argparse.Namespace) -> int:
         raise GrinError('--frames must be at least 1 and --seed at least 0')
     width, height = options.size
     settings = worlds.Settings(options.seed, width, height, options.supersample,
-                               tuple(options.kinds))
+                               tuple(options.kinds),
+                               tuple(options.hfov) if options.hfov else None)
     rendered = worlds.generate(options.out, options.frames, settings, options.workers,
                                options.assets)
     print(f'{options.out}: {rendered} frames rendered, '

@@ -26,7 +26,7 @@ from typing import Protocol as Interface
 from grin_ros.data.folder import open_folder
 from grin_ros.data.kitti import open_kitti
 from grin_ros.data.middlebury import open_middlebury
-from grin_ros.data.npz import NpzFolder
+from grin_ros.data.npz import open_npz
 from grin_ros.data.nyu import open_nyu
 from grin_ros.data.sample import Sample
 from grin_ros.data.shards import ShardDataset
@@ -62,7 +62,7 @@ DATASETS = {
     'folder': Dataset(open_folder),
     'kitti': Dataset(open_kitti, Protocol('garg', 1e-3, 80.0, clamp=True, edges=False)),
     'middlebury': Dataset(open_middlebury),
-    'npz': Dataset(NpzFolder),
+    'npz': Dataset(open_npz),
     'nyu': Dataset(open_nyu, Protocol('nyu', 0.1, 10.0, clamp=True, edges=False)),
     'shards': Dataset(ShardDataset),
     'tum': Dataset(open_tum, Protocol(edges=False)),

@@ -21,6 +21,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import yaml
+
 from grin_ros.camera import Camera
 from grin_ros.camera.files import read_camera_info
 from grin_ros.data.frames import depth_sample, Frames, IMAGES, need_frames, read_depth, read_image
@@ -82,9 +84,8 @@ def camera_file(folder: Path, stem: str) -> tuple[Camera, dict[str, Any]] | None
 
 
 def _read_camera(path: Path) -> tuple[Camera, dict[str, Any]]:
-    import yaml  # which reads JSON too
     try:
-        facts = yaml.safe_load(path.read_text('utf-8'))
+        facts = yaml.safe_load(path.read_text('utf-8'))  # which reads JSON too
     except (OSError, yaml.YAMLError) as error:
         raise GrinError(f'{path} is no YAML: {error}') from error
     if not isinstance(facts, dict) or 'fx' not in facts:

@@ -24,28 +24,21 @@ import zipfile
 import numpy as np
 
 from grin_ros.camera import Camera
-from grin_ros.data.frames import depth_sample, Frames
+from grin_ros.data.frames import depth_sample, Frames, need_frames
 from grin_ros.data.sample import Sample
 from grin_ros.errors import GrinError
 
+LAYOUT = 'files NAME.npz with rgb (H, W, 3) uint8, depth (H, W) z [m], K (3, 3), source'
 DRIVING = ('kitti', 'nusc')  # file names that start so are scored up to 80 m
 
 
-class NpzFolder(Frames[Path]):
+def open_npz(folder: Path) -> Frames:
     """
-    Frames as files NAME.npz with rgb (H, W, 3) uint8, depth (H, W) z [m], K (3, 3), source.
+    List the frames of a folder in the order of their names; each is read when asked for.
 
-    :param folder: read in the order of the file names.
-    :raises GrinError: when there are no frames in it.
+    :raises GrinError: when there are none.
     """
-
-    def __init__(self, folder: str | Path) -> None:
-        """List the files; each is read when asked for."""
-        paths = sorted(Path(folder).expanduser().glob('*.npz'))
-        if not paths:
-            raise GrinError(f'there are no .npz frames in {folder}: give a folder of NAME.npz '
-                            'files with rgb, depth and K')
-        super().__init__(paths, read_npz)
+    return Frames(need_frames(sorted(folder.glob('*.npz')), folder, LAYOUT), read_npz)
 
 
 def read_npz(path: Path) -> Sample:

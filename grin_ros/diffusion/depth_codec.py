@@ -49,7 +49,7 @@ class DepthCodec:
     Log range, in metres or in units of the angular pixel size (GRIN 4.4, MVGD).
 
     :param scale: 'metric' codes r; 'canonical' codes r alpha / ALPHA_0, so that scale follows
-        the focal length; 'linear' codes r without the logarithm (an ablation of the paper).
+        the focal length.
     :param range_min: range [m] coded as -1.
     :param range_max: range [m] coded as +1; sky is taught as this.
     """
@@ -60,8 +60,8 @@ class DepthCodec:
 
     def __post_init__(self) -> None:
         """Refuse what cannot be inverted."""
-        if self.scale not in ('metric', 'canonical', 'linear'):
-            raise ValueError(f'codec must be metric, canonical or linear, not "{self.scale}"')
+        if self.scale not in ('metric', 'canonical'):
+            raise ValueError(f'codec must be metric or canonical, not "{self.scale}"')
         if not 0 < self.range_min < self.range_max:
             raise ValueError('codec needs 0 < range_min < range_max')
 
@@ -78,8 +78,6 @@ class DepthCodec:
     def encode(self, range_m: Any, alpha: Any) -> Any:
         """Return P of ranges [m] clipped to the codec's limits; alpha [rad] broadcasts."""
         r = range_m.clip(self.range_min, self.range_max)
-        if self.scale == 'linear':
-            return 2 * (r - self.range_min) / (self.range_max - self.range_min) - 1
         if self.scale == 'canonical':
             r = r * (alpha / ALPHA_0)
         log_r = np.log(r) if isinstance(r, (np.ndarray, np.generic)) else r.log()
@@ -87,8 +85,6 @@ class DepthCodec:
 
     def decode(self, p: Any, alpha: Any) -> Any:
         """Return the range [m] that encode maps to p."""
-        if self.scale == 'linear':
-            return (p + 1) / 2 * (self.range_max - self.range_min) + self.range_min
         log_r = (p + 1) * self.nats_per_unit + math.log(self.range_min)
         r = np.exp(log_r) if isinstance(log_r, (np.ndarray, np.generic)) else log_r.exp()
         return r * (ALPHA_0 / alpha) if self.scale == 'canonical' else r

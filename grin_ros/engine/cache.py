@@ -88,24 +88,12 @@ class EngineCache:
             return None
         return data if good else None
 
-    def note(self, facts: Facts) -> dict[str, Any]:
-        """Return what was noted beside a plan, such as how its self-test went."""
-        try:
-            return dict(json.loads(self.path(facts, '.json').read_text(encoding='utf-8')))
-        except (OSError, ValueError, TypeError):
-            return {}
-
     def write(self, facts: Facts, data: bytes, **notes: Any) -> None:
         """Store a plan: a reader sees the old one, none, or this one, never half of it."""
         self._replace(self.path(facts, '.json'), json.dumps({
             'facts': dict(facts), 'plan_sha256': hashlib.sha256(data).hexdigest(),
             'bytes': len(data), **notes}, indent=1).encode())
         self._replace(self.path(facts), data)
-
-    def annotate(self, facts: Facts, **notes: Any) -> None:
-        """Add to what is noted beside a plan."""
-        note = self.note(facts) | notes
-        self._replace(self.path(facts, '.json'), json.dumps(note, indent=1).encode())
 
     def remove(self, facts: Facts) -> None:
         """Forget a plan."""

@@ -25,7 +25,6 @@ from dataclasses import asdict, dataclass
 import importlib.util
 from typing import Any, Protocol
 
-import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from grin_ros.errors import GrinError
@@ -143,8 +142,3 @@ def cuda_errors(kind: type[Exception] | tuple[type[Exception], ...], doing: str)
         yield
     except kind as error:
         raise CudaError(f'CUDA failed to {doing}: {error}') from error
-
-
-def as_bytes(host: Array) -> NDArray[np.uint8]:
-    """Return an array's memory as bytes; it must be contiguous."""
-    return host.reshape(-1).view(np.uint8)

@@ -35,7 +35,6 @@ from grin_ros.engine.runtime import Engine
 from grin_ros.errors import GrinError, require
 
 Build = Callable[..., Plan]
-GRAPHS = ('frame', 'denoiser', 'fused')
 
 
 def graph_bytes(bundle: Bundle, profile: Profile, graph: str, precision: str, steps: int = 0,

@@ -98,7 +98,7 @@ def calibration_batches(bundle: Bundle, profile: Profile,
     frame, denoiser = _session(maker.frame()), _session(maker.denoiser())
     count = 0
     for count, (image, camera) in enumerate(frames, 1):
-        feeds = frame_feeds(bundle, profile, image, camera, seed=count)
+        feeds = frame_feeds(profile, image, camera, seed=count)
         noise = feeds.pop('x_t')
         tokens = {name: feeds.pop(name) for name in ('token_mask', 'prompts', 'prompt_mask')}
         given = dict(zip(('conditioning', 'prompt_conditioning', 'global'),
@@ -111,8 +111,8 @@ def calibration_batches(bundle: Bundle, profile: Profile,
         raise GrinError('int8 needs frames to calibrate on: give shards with --calibration DIR')
 
 
-def frame_feeds(bundle: Bundle, profile: Profile, image: NDArray[np.uint8], camera: Camera,
-                seed: int = 0) -> Feeds:
+def frame_feeds(profile: Profile, image: NDArray[np.uint8], camera: Camera, seed: int = 0
+                ) -> Feeds:
     """Return the inputs of the fused graph, an image in every frame; its grid fills the tokens."""
     f, k, m = profile.frames, profile.draws, profile.prompts
     view = View.of(camera, (profile.width, profile.height), profile.stride)

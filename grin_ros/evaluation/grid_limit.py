@@ -18,13 +18,12 @@
 
 from __future__ import annotations
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from grin_ros.data.sample import Sample
 from grin_ros.diffusion.depth_codec import DepthCodec
-from grin_ros.inference.decode import Decoder
+from grin_ros.inference.decode import Decoder, nearest_valid
 from grin_ros.inference.preprocess import View
 
 
@@ -46,21 +45,10 @@ def through_grid(sample: Sample, codec: DepthCodec, input_size: tuple[int, int],
     scale = np.array([width / view.network.width, height / view.network.height])
     column, row = np.round((view.grid + 0.5) * scale - 0.5).astype(int).T
     row, column = np.clip(row, 0, height - 1), np.clip(column, 0, width - 1)
-    range_m = _filled(sample.range_m)[row, column].clip(codec.range_min, codec.range_max)
+    nearest = nearest_valid(~np.isnan(sample.range_m)).reshape(height, width)[row, column]
+    range_m = sample.range_m.ravel()[nearest].clip(codec.range_min, codec.range_max)
     guided = decoder.depth(codec.encode(range_m, view.alpha), decoder.ray_z,
                            view.image(sample.image))
     # spread() interpolates any values of the grid linearly; inverse range is what is linear.
     linear = decoder.ray_z / decoder.spread((1 / range_m).astype(np.float32))
     return guided, linear
-
-
-def _filled(range_m: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Give unknown pixels the range of the nearest known one."""
-    unknown = np.isnan(range_m)
-    if not unknown.any() or unknown.all():
-        return range_m
-    _, labels = cv2.distanceTransformWithLabels(
-        unknown.astype(np.uint8), cv2.DIST_L2, 5, labelType=cv2.DIST_LABEL_PIXEL)
-    values = np.zeros(labels.max() + 1, np.float32)
-    values[labels[~unknown]] = range_m[~unknown]
-    return values[labels]

@@ -57,7 +57,7 @@ class Decoder:
         self.ray_z = _forward(output.rays()[..., 2])  # (H, W); NaN where there is no depth
         self._upsampler = Upsampler(view.grid_size, view.stride,
                                     (output.width, output.height))
-        self._fill = _nearest_valid(view.grid_mask.reshape(view.grid_size[::-1]))
+        self._fill = nearest_valid(view.grid_mask.reshape(view.grid_size[::-1]))
         self._noise: tuple[tuple[int, int], Array] | None = None
 
     def noise(self, tokens: Array, seed: int, num_samples: int, keep: bool) -> Array:
@@ -105,7 +105,7 @@ def _forward(ray_z: Array) -> Array:
     return np.where(ray_z > 0, ray_z, np.float32(np.nan))
 
 
-def _nearest_valid(mask: NDArray[np.bool_]) -> NDArray[np.intp]:
+def nearest_valid(mask: NDArray[np.bool_]) -> NDArray[np.intp]:
     """Return for each cell of a grid the flat index of the nearest cell where mask is True."""
     if mask.all() or not mask.any():
         return np.arange(mask.size)

@@ -201,8 +201,6 @@ def camera_info_fields(source: Any | None, camera: Camera, rectified: bool) -> d
     model, distortion = 'plumb_bob', [0.0] * 5
     if source is not None:
         given = np.asarray(source.p, np.float64).reshape(3, 4)
-        if not np.isfinite(given).all():
-            raise GrinError(f'camera_info has a P that is not finite: {given.tolist()}')
         if given[0, 0] != 0 and given[1, 1] != 0:
             region = source.roi
             x, y, width, height = (region.x_offset, region.y_offset, region.width, region.height)

@@ -20,7 +20,6 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from dataclasses import dataclass
-import functools
 import threading
 from typing import Any
 
@@ -174,7 +173,7 @@ class CameraInfos:
 
     def assumed(self, width: int, height: int) -> Camera | None:
         """Return the camera of images without camera_info; None when nothing is known of it."""
-        return _camera_of(self._hfov_deg, width, height) if self._hfov_deg else None
+        return Camera.from_hfov(self._hfov_deg, width, height) if self._hfov_deg else None
 
     def rewind(self) -> None:
         """Forget the stamps, not the calibration: time went back."""
@@ -186,12 +185,6 @@ class CameraInfos:
         with self._changed:
             self._key, self._latest = '', None
             self._by_stamp.clear()
-
-
-@functools.lru_cache(8)
-def _camera_of(hfov_deg: float, width: int, height: int) -> Camera:
-    """Return the same camera for the same figures: a new one would be prepared anew."""
-    return Camera.from_hfov(hfov_deg, width, height)
 
 
 def read_frame(msg: Any, compressed: bool, infos: CameraInfos, topic: str) -> Frame:

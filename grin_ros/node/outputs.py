@@ -22,13 +22,11 @@ from collections.abc import Callable
 import math
 from typing import Any
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 from rclpy.lifecycle import LifecycleNode
 from sensor_msgs.msg import CameraInfo, Image, PointCloud2
 
-from grin_ros.camera import same_rays
 from grin_ros.errors import GrinError
 from grin_ros.messages import camera_info_to_msg, depth_to_msg, image_to_msg
 from grin_ros.messages.intake import Frame
@@ -39,10 +37,12 @@ from grin_ros.postprocess.clearing import clearing_points, near_depth
 from grin_ros.postprocess.floor import FloorScale
 from grin_ros.postprocess.pointcloud import cloud_to_msg, CloudGrid, CloudLimits
 from grin_ros.postprocess.result import Result, Results
+from grin_ros.visualise import colour_depth
 
 TOPICS = {'depth': Image, 'camera_info': CameraInfo, 'points': PointCloud2, 'sigma': Image,
           'near': Image, 'clearing_points': PointCloud2, 'depth_color': Image,
           'rgb/image': Image, 'rgb/camera_info': CameraInfo}
+COLOUR_FROM = 0.05  # [m] the least distance that has a colour of its own
 CLOUDS = {'points', 'clearing_points'}
 # Input and output are both called camera_info, so a rule that remaps the input would take the
 # output along. Hence the output has a name of its own in here; rules apply once, not in a chain.
@@ -121,6 +121,7 @@ class Outputs:
         # On a grid of our own P and R are ours, too.
         info = None if result.rectified and not rectified else frame.info
         flat = rectified or result.rectified
+        nearest = min(max(params.min_depth, COLOUR_FROM), params.max_depth / 2)
 
         makers: dict[str, Callable[[], Any]] = {
             'depth': lambda: depth_to_msg(depth, params.depth_encoding, header),
@@ -130,8 +131,9 @@ class Outputs:
             'near': lambda: depth_to_msg(near_depth(depth, result.spread),
                                          params.depth_encoding, header),
             'clearing_points': lambda: cloud_to_msg(self._clearing(result, params), header),
-            'depth_color': lambda: image_to_msg(
-                colourised(depth, params.min_depth, params.max_depth), 'rgb8', header),
+            # Fixed limits: the colour of a distance does not flicker. -Inf is nearer than those.
+            'depth_color': lambda: image_to_msg(colour_depth(
+                np.maximum(depth, nearest), nearest, params.max_depth), 'rgb8', header),
             'rgb/image': lambda: image_to_msg(result.image, 'rgb8', header),
             'rgb/camera_info': lambda: camera_info_to_msg(info, result.image_camera, flat,
                                                           header)}
@@ -154,8 +156,7 @@ class Outputs:
     def _grid(self, result: Result, params: DepthParams) -> CloudGrid:
         """Return the rays of the points, which are computed once per camera and stride."""
         grid = self._cloud_grid
-        if (grid is None or grid.stride != params.points_stride
-                or not same_rays(grid.camera, result.camera)):
+        if grid is None or (grid.stride, grid.camera) != (params.points_stride, result.camera):
             grid = self._cloud_grid = CloudGrid(result.camera, params.points_stride)
         return grid
 
@@ -172,16 +173,3 @@ def _heights(params: DepthParams) -> tuple[float, float]:
     low, high = params.points_min_height, params.points_max_height
     return (low if low > FIELDS['points_min_height'].metadata['low'] else -math.inf,
             high if high < FIELDS['points_max_height'].metadata['high'] else math.inf)
-
-
-def colourised(depth: NDArray[np.float32], min_depth: float, max_depth: float
-               ) -> NDArray[np.uint8]:
-    """Return depth as (H, W, 3) RGB: near red, far blue, sky dark blue, NaN black."""
-    # The range is fixed and logarithmic: the colour of a distance does not flicker.
-    low, high = np.log(max(min_depth, 0.05)), np.log(max_depth)
-    with np.errstate(invalid='ignore', divide='ignore'):
-        share = (np.log(np.maximum(depth, np.float32(1e-3))) - np.float32(low)) / (high - low)
-        levels = np.nan_to_num(255 * (1 - share.clip(0, 1)), nan=0.0).astype(np.uint8)
-    colours = cv2.cvtColor(cv2.applyColorMap(levels, cv2.COLORMAP_TURBO), cv2.COLOR_BGR2RGB)
-    colours[np.isnan(depth)] = 0
-    return colours

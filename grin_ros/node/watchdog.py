@@ -69,8 +69,8 @@ class Watchdog:
         self._voice.warn('lost', (
             f'{count} images on {self._topics.name} were lost in DDS '
             f'({self._topics.publishers()}): start the camera with '
-            'FASTDDS_DEFAULT_PROFILES_FILE set to config/fastdds_shm.xml, let it publish '
-            'reliably, or set image_transport: compressed'))
+            'FASTDDS_DEFAULT_PROFILES_FILE set to config/fastdds_shm.xml (a container with '
+            '--ipc=host), let it publish reliably, or set image_transport: compressed'))
 
     def _jumped(self, jump: TimeJump) -> None:
         """Take time that goes back for a new beginning: a bag has looped."""

@@ -22,7 +22,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from grin_ros.errors import GrinError, require
+import yaml
+
+from grin_ros.errors import GrinError
 from grin_ros.params import DepthParams
 from grin_ros.params.values import params_by_camera, strangers
 
@@ -36,7 +38,6 @@ def read_params(path: Path | None, image_topic: str) -> DepthParams:
     """
     if path is None:
         return DepthParams()
-    yaml = require('yaml', 'cpu')
     try:
         nodes = yaml.safe_load(path.read_text(encoding='utf-8'))
         values = flat(next(iter(nodes.values()))['ros__parameters'])

@@ -26,7 +26,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from grin_ros.camera import Camera, same_rays
+from grin_ros.camera import Camera
 from grin_ros.errors import GrinError
 
 if TYPE_CHECKING:  # what loads the model is imported when it is loaded
@@ -175,7 +175,7 @@ class FloorScale:
     def _finder_of(self, camera: Camera, mount: Mount) -> FloorFinder:
         """Return the finder; what was learnt counts as long as camera and mount stay."""
         old = self._finder
-        if old is not None and old.mount == mount and same_rays(old.camera, camera):
+        if old is not None and (old.mount, old.camera) == (mount, camera):
             return old
         # A lens that focuses changes its focal length a little.
         if old is None or old.mount != mount or not _alike(old.camera, camera):

@@ -25,7 +25,7 @@ from typing import Any, TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from grin_ros.camera import Camera, same_rays
+from grin_ros.camera import Camera
 from grin_ros.messages.intake import Frame
 from grin_ros.params import DepthParams
 from grin_ros.postprocess.floor import FloorScale, Mount
@@ -63,7 +63,7 @@ class Results:
     def rectifier(self, source: Camera, target: Camera) -> Rectifier:
         """Return the one between two cameras; a depth and an image size are kept."""
         for known in self._rectifiers:
-            if same_rays(known.source, source) and same_rays(known.target, target):
+            if (known.source, known.target) == (source, target):
                 return known
         self._rectifiers = [*self._rectifiers[-1:], Rectifier(source, target)]
         return self._rectifiers[-1]

@@ -56,7 +56,6 @@ class Model:
     name: str
     category: str
     library: str
-    creator: str
     size: tuple[float, float, float]
     elevation: float
     door_or_window: bool
@@ -174,8 +173,7 @@ def _read_model(folder: Path, library: str, entry: dict[str, str]) -> Model | No
     mesh.triangles[..., 1] += size[1] / 2
     mesh.triangles = mesh.triangles.astype(np.float32)
     return Model(name=entry['name'], category=entry['category'], library=library,
-                 creator=entry.get('creator', ''), mesh=mesh,
-                 size=(float(size[0]), float(size[1]), float(size[2])),
+                 mesh=mesh, size=(float(size[0]), float(size[1]), float(size[2])),
                  elevation=float(entry.get('elevation', 0)) / 100,
                  door_or_window=entry.get('doorOrWindow') == 'true')
 

@@ -50,12 +50,21 @@ def look(yaw: float, pitch: float, roll: float = 0.0) -> NDArray[np.float64]:
     return np.stack([c * right + s * down, c * down - s * right, forward], 1)
 
 
-def draw_camera(rng: np.random.Generator, width: int, height: int, kind: str) -> Camera:
-    """Draw a lens: mostly pinhole of 40..105 deg, some distorted (5 %), some fisheye (5 %)."""
+def draw_camera(rng: np.random.Generator, width: int, height: int, kind: str,
+                hfov_deg: tuple[float, float] | None = None) -> Camera:
+    """
+    Draw a lens: mostly pinhole of 40..105 deg, some distorted (5 %), some fisheye (5 %).
+
+    :param hfov_deg: least and largest horizontal field of view of lenses without fisheyes, drawn
+        evenly in its logarithm.
+    """
     choice = rng.random()
-    if choice < 0.05:
+    if hfov_deg is not None:
+        hfov = np.exp(rng.uniform(*np.log(hfov_deg)))
+    elif choice < 0.05:
         return _fisheye(rng, width, height)
-    hfov = rng.uniform(35, 105) if kind == 'street' else rng.uniform(40, 105)
+    else:
+        hfov = rng.uniform(35, 105) if kind == 'street' else rng.uniform(40, 105)
     camera = Camera.from_hfov(float(hfov), width, height)
     k = camera.intrinsics.copy()
     k[1, 1] *= rng.normal(1, 0.005)

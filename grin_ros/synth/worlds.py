@@ -29,6 +29,7 @@ from pathlib import Path
 import signal
 
 import numpy as np
+from tqdm import tqdm
 
 from grin_ros.data.sample import Sample
 from grin_ros.data.shards import count_samples, encode_sample, shard_path, write_shard
@@ -56,6 +57,7 @@ class Settings:
     :param seed: world n of the run has the seed (seed, n).
     :param kinds: kinds of world, drawn with the weights of MIX.
     :param supersample: rays per pixel and axis.
+    :param hfov_deg: limits of the lenses' horizontal field of view; None for the usual mix.
     """
 
     seed: int = 0
@@ -63,6 +65,7 @@ class Settings:
     height: int = 120
     supersample: int = 1
     kinds: tuple[str, ...] = tuple(MIX)
+    hfov_deg: tuple[float, float] | None = None
 
     def __post_init__(self) -> None:
         """Refuse what cannot be rendered."""
@@ -72,6 +75,9 @@ class Settings:
         if min(self.width, self.height) < 16 or self.supersample < 1:
             raise GrinError(f'cannot render {self.width}x{self.height} with {self.supersample} '
                             'samples: give a size of at least 16x16 and at least one sample')
+        if self.hfov_deg is not None and not 1 <= self.hfov_deg[0] <= self.hfov_deg[1] <= 150:
+            raise GrinError(f'--hfov {self.hfov_deg[0]} {self.hfov_deg[1]}: give the least and '
+                            'the largest field of view within 1 to 150 deg')
 
 
 def build_world(rng: np.random.Generator, furniture: Furniture, kind: str) -> Place:
@@ -90,7 +96,8 @@ def world_frames(settings: Settings, furniture: Furniture, number: int) -> Itera
         kind = str(rng.choice(settings.kinds, p=chances / chances.sum()))
         place = build_world(rng, furniture, kind)
         for _ in range(TRIES_PER_FRAME * FRAMES_PER_WORLD):
-            camera = draw_camera(rng, settings.width, settings.height, kind)
+            camera = draw_camera(rng, settings.width, settings.height, kind,
+                                 settings.hfov_deg)
             pose = draw_pose(rng, place, kind)
             if pose is None:
                 continue
@@ -133,7 +140,6 @@ def generate(directory: Path, frames: int, settings: Settings, workers: int = 1,
     :returns: number of frames rendered now.
     :raises GrinError: when the folder holds frames of other settings.
     """
-    tqdm = require('tqdm', 'train').tqdm
     directory.mkdir(parents=True, exist_ok=True)
     _check_settings(directory / 'worlds.json', settings)
     per_shard = WORLDS_PER_SHARD * FRAMES_PER_WORLD
@@ -208,7 +214,8 @@ def _render_world(number: int) -> list[tuple[str, dict[str, bytes]]]:
 
 def _check_settings(path: Path, settings: Settings) -> None:
     """Write the settings beside the shards, or refuse to mix two runs in one folder."""
-    values = json.loads(json.dumps(asdict(settings)))
+    values = {name: value for name, value in json.loads(json.dumps(asdict(settings))).items()
+              if value is not None}
     if not path.is_file():
         path.write_text(json.dumps(values, indent=1) + '\n')
     elif json.loads(path.read_text()) != values:

@@ -27,7 +27,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from grin_ros.data.sample import Sample
-from grin_ros.inference.preprocess import network_size
 from grin_ros.model.grin import Grin
 from grin_ros.train.augment import restyle
 from grin_ros.train.validate import evenly, Frame
@@ -55,8 +54,7 @@ def calibrate(model: Grin, samples: Sequence[Sample], input_size: tuple[int, int
     scales: dict[str, list[float]] = {}
     for index in evenly(samples, count) if len(samples) else ():
         sample = samples[index]
-        size = network_size(sample.camera.width, sample.camera.height, input_size)
-        frame = Frame.of(sample, size, seed=index)
+        frame = Frame.of(sample, input_size, seed=index)
         if len(frame.truth) == 0:
             continue
         encoded = frame.encode(model)

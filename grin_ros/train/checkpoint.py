@@ -19,7 +19,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 import json
 from pathlib import Path
 from typing import Any
@@ -94,14 +94,6 @@ def load(path: Path) -> Checkpoint:
     return Checkpoint(config, step=header['step'], metrics=header['metrics'], **parts)
 
 
-def load_model(path: Path) -> Grin:
-    """Build the network a checkpoint describes, with its averaged weights, in eval mode."""
-    checkpoint = load(path)
-    model = Grin(checkpoint.config)
-    model.load_state_dict(checkpoint.ema)
-    return model.eval()
-
-
 def restore(saved: Checkpoint, model: Grin, average: AveragedModel,
             optimizer: torch.optim.Optimizer, names: Mapping[Tensor, str]) -> None:
     """Put a run back to where it was when it saved a checkpoint."""
@@ -129,8 +121,3 @@ def restore_optimizer(optimizer: torch.optim.Optimizer, tensors: Mapping[str, Te
             optimizer.state[parameter][key] = value.to(parameter.device, copy=True)
         else:  # fused optimisers read moments in the memory layout of their parameter
             optimizer.state[parameter][key] = torch.empty_like(parameter).copy_(value)
-
-
-def describe(config: Any) -> str:
-    """Return a frozen config as readable JSON for TensorBoard."""
-    return json.dumps(asdict(config), indent=1, default=str)

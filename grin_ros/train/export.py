@@ -14,12 +14,11 @@
 #
 # SPDX-License-Identifier: Apache-2.0
 
-"""Export: a checkpoint in, a bundle out that needs no torch (design of the bundle: README)."""
+"""Export: a checkpoint in, a bundle out that needs no torch."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-import copy
 import hashlib
 import json
 import logging
@@ -67,13 +66,15 @@ class _Graph(nn.Module):
 def export_bundle(checkpoint: checkpoints.Checkpoint, folder: Path, *, name: str = 'grin_small',
                   input_size: tuple[int, int] = (320, 240), query_stride: int = 4,
                   held_out: Sequence[Sample] = (), provenance: dict[str, Any] | None = None,
-                  licence: str = 'Apache-2.0') -> dict[str, float]:
+                  licence: str = 'Apache-2.0', fov_range_deg: tuple[float, float] = (17, 110),
+                  ) -> dict[str, float]:
     """
     Write a bundle and check it against torch.
 
     :param folder: created; files of an older bundle in it are replaced.
     :param input_size: (width, height) [px] the network is meant for.
     :param held_out: rendered samples that sigma is calibrated on; none leaves it at 1.
+    :param fov_range_deg: horizontal fields of view that training saw; others are warned of.
     :returns: the largest difference in P per step count.
     :raises RuntimeError: when ONNX Runtime and torch disagree by more than PARITY_P.
     """
@@ -89,7 +90,7 @@ def export_bundle(checkpoint: checkpoints.Checkpoint, folder: Path, *, name: str
     facts = {
         'format_version': FORMAT_VERSION, 'name': name, 'model': checkpoint.config.to_dict(),
         'input_size': list(input_size), 'query_stride': query_stride, 'default_steps': 1,
-        'fov_range_deg': [17, 110],
+        'fov_range_deg': list(fov_range_deg),
         **calibrate(model, held_out, input_size, STEP_COUNTS),
         'provenance': {'training_steps': checkpoint.step, 'held_out': checkpoint.metrics,
                        **(provenance or {})},
@@ -109,7 +110,7 @@ def deployable(checkpoint: checkpoints.Checkpoint) -> Grin:
     """Return the network with norms folded in and weights rounded to fp16, in fp32."""
     model = Grin(checkpoint.config)
     model.load_state_dict(checkpoint.ema)
-    model = copy.deepcopy(model).eval().requires_grad_(False)
+    model.eval().requires_grad_(False)
     for module in model.modules():
         if isinstance(module, FrozenNormConv):
             module.weight.mul_(module.scale[:, None, None, None])

@@ -81,6 +81,7 @@ def train(config: TrainConfig, resume: bool = True, minutes: float | None = None
         checkpoints.restore(saved, model, average, optimizer, names)
         step, best = saved.step, float(saved.metrics.get('best_abs_rel', best))
     else:
+        (output / checkpoints.BEST).unlink(missing_ok=True)  # of whatever was here before
         initialise(model, config)
         average.module.load_state_dict(model.state_dict())
     objective, optimizer = accelerator.prepare(DiffusionLoss(model, config.objective), optimizer)

@@ -35,7 +35,7 @@ def share_weights(graphs: Mapping[str, onnx.ModelProto], folder: Path, name: str
     """
     Write graphs whose large fp32 initialisers live once, as fp16, in one external file.
 
-    Only what fp16 holds without loss is stored so: round the model first (round_to_half).
+    Only what fp16 holds without loss is stored so: round the model first (export.deployable).
 
     :param graphs: file name -> model; the models are changed in place.
     :param folder: where the graphs and the weights file go.

@@ -32,7 +32,7 @@ from grin_ros.data.sparse import choose_pixels
 from grin_ros.diffusion.depth_codec import angular_pitch, X_SCALE
 from grin_ros.diffusion.sampler import ddim_steps
 from grin_ros.errors import GrinError
-from grin_ros.inference.preprocess import network_size
+from grin_ros.inference.preprocess import View
 from grin_ros.model.grin import Grin
 from grin_ros.visualise import colour_depth, limits
 
@@ -51,12 +51,11 @@ class Frame:
     seed: int
 
     @classmethod
-    def of(cls, sample: Sample, size: tuple[int, int], seed: int) -> Frame:
-        """Resize a sample to (width, height) and choose NUM_PIXELS of its labelled pixels."""
+    def of(cls, sample: Sample, input_size: tuple[int, int], seed: int) -> Frame:
+        """See a sample as the deployed network would, at NUM_PIXELS of its labelled pixels."""
         known = choose_pixels(np.isfinite(sample.range_m), NUM_PIXELS, np.random.default_rng(seed))
-        scale = np.array(size) / (sample.camera.width, sample.camera.height)
-        image, rays = network_input(sample, size)
-        return cls(image, rays, ((known[:, ::-1] + 0.5) * scale - 0.5).astype(np.float32),
+        view = View.of(sample.camera, input_size, GRID)
+        return cls(view.image(sample.image), view.rays, view.to_network(known[:, ::-1]),
                    sample.range_m[known[:, 0], known[:, 1]], seed)
 
     @torch.no_grad()
@@ -107,8 +106,7 @@ def validate(model: Grin, samples: Sequence[Sample], input_size: tuple[int, int]
     rows: dict[str, list[tuple[float, float, float]]] = {}
     for index in evenly(samples, count):
         sample = samples[index]
-        size = network_size(sample.camera.width, sample.camera.height, input_size)
-        frame = Frame.of(sample, size, seed=index)
+        frame = Frame.of(sample, input_size, seed=index)
         if len(frame.truth) == 0:
             continue
         range_m, b = frame.encode(model).predict(1)
@@ -131,25 +129,14 @@ def evenly(samples: Sequence[Sample], count: int) -> list[int]:
     return [int(i) for i in np.unique(np.linspace(0, len(samples) - 1, count).astype(int))]
 
 
-def network_input(sample: Sample, size: tuple[int, int],
-                  ) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
-    """Resize a sample's image and camera to a network size: image and rays."""
-    shrinks = size[0] <= sample.camera.width
-    image = cv2.resize(sample.image, size,
-                       interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR)
-    return image, np.nan_to_num(sample.camera.scaled(*size).rays())
-
-
 def picture(model: Grin, sample: Sample, input_size: tuple[int, int]) -> NDArray[np.uint8]:
     """Return photo | predicted | true range side by side as (H, 3 W, 3) uint8."""
-    size = network_size(sample.camera.width, sample.camera.height, input_size)
-    image, rays = network_input(sample, size)
-    columns, rows = np.meshgrid(np.arange(GRID / 2 - 0.5, size[0], GRID),
-                                np.arange(GRID / 2 - 0.5, size[1], GRID))
-    pixels = np.stack([columns.ravel(), rows.ravel()], -1).astype(np.float32)
-    range_m, _ = Frame(image, rays, pixels, np.zeros(0, np.float32), 0).encode(model).predict(1)
+    view = View.of(sample.camera, input_size, GRID)
+    image, size = view.image(sample.image), (view.network.width, view.network.height)
+    frame = Frame(image, view.rays, view.grid, np.zeros(0, np.float32), 0)
+    range_m, _ = frame.encode(model).predict(1)
     near, far = limits(sample.range_m)
     coloured = (colour_depth(values, near, far)
-                for values in (range_m.reshape(rows.shape), sample.range_m))
+                for values in (range_m.reshape(view.grid_size[::-1]), sample.range_m))
     return np.hstack([image, *(cv2.resize(each, size, interpolation=cv2.INTER_NEAREST)
                                for each in coloured)])

@@ -77,8 +77,8 @@ def test_kinds_of_worlds_count_alike() -> None:
     assert both ** 2 == pytest.approx((one ** 2 + other ** 2) / 2, rel=0.02)
 
 
-def test_the_scale_of_frames_is_judged_in_looks_that_are_new() -> None:
-    """Frames without any look have none to lose; with one, the scale is that of another look."""
+def test_the_scale_of_frames_is_judged_in_looks_that_are_new(monkeypatch: pytest.MonkeyPatch
+                                                             ) -> None:
     picture = samples(1)[0].image
     assert np.abs(strange(picture, 0).astype(int) - picture).mean() > 10
     assert not np.array_equal(strange(picture, 0), strange(picture, 1))
@@ -86,9 +86,11 @@ def test_the_scale_of_frames_is_judged_in_looks_that_are_new() -> None:
     grey = np.full_like(picture, 90)
     assert np.ptp(strange(grey, 0)) == 0
     model, frames = tiny_grin(), samples()
-    flat = [replace(frame, image=grey) for frame in frames]
-    assert calibrate(model, flat, SIZE, (1,))['sigma_frame'] != pytest.approx(
-        calibrate(model, frames, SIZE, (1,))['sigma_frame'], rel=1e-6)
+    judged = calibrate(model, frames, SIZE, (1,))
+    monkeypatch.setattr('grin_ros.train.calibrate.strange', lambda image, seed: image)
+    as_they_look = calibrate(model, frames, SIZE, (1,))
+    assert judged['sigma_frame'] != pytest.approx(as_they_look['sigma_frame'], rel=1e-6)
+    assert judged['sigma_calibration'] == as_they_look['sigma_calibration']
 
 
 def test_few_frames_tell_nothing_about_a_kind() -> None:

@@ -26,8 +26,6 @@ import pytest
 from grin_ros.camera.files import read_camera_info
 from grin_ros.errors import GrinError
 
-pytest.importorskip('yaml')
-
 CALIBRATION = """
 image_width: 640
 image_height: 480

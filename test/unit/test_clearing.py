@@ -21,13 +21,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+import yaml
 
 from grin_ros.camera import Camera
 from grin_ros.cli.nav2_layers import voxel_layer
 from grin_ros.postprocess.clearing import clearing_points, near_depth
 from grin_ros.postprocess.pointcloud import CloudGrid
-
-yaml = pytest.importorskip('yaml', reason='PyYAML is not installed')
 
 CAMERA_HEIGHT, WALL, MAX_DEPTH = 0.5, 6.0, 80.0
 CAMERA = Camera.from_hfov(80, 160, 120)

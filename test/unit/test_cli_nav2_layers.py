@@ -21,13 +21,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import yaml
 
 from grin_ros.camera import Camera
 from grin_ros.cli import main
 from grin_ros.cli.nav2_layers import frustum
 from grin_ros.errors import GrinError
-
-yaml = pytest.importorskip('yaml', reason='PyYAML is not installed')
 
 CALIBRATION = """
 image_width: 640

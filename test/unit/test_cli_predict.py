@@ -124,7 +124,6 @@ def test_problems_of_the_user_end_with_one_sentence(
 def test_the_camera_of_another_size_is_refused(
         tiny_bundle: Path, photo: Path, tmp_path: Path,
         capsys: pytest.CaptureFixture[str]) -> None:
-    pytest.importorskip('yaml')
     info = tmp_path / 'camera.yaml'
     info.write_text('{width: 640, height: 480, k: [500, 0, 320, 0, 500, 240, 0, 0, 1]}')
     assert predict(tiny_bundle, photo, '--camera-info', info, '--output', tmp_path) == 2

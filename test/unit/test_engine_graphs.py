@@ -104,7 +104,7 @@ def test_int8_answers_as_fp32_on_frames_it_was_not_calibrated_on(bundle: Bundle)
     int8 = quantised(fp32.denoiser(), batches)
     codes = [node.op_type for node in int8.graph.node]
     assert codes.count('QuantizeLinear') == codes.count('DequantizeLinear') > 20
-    feeds = frame_feeds(bundle, profile, *frames[2])
+    feeds = frame_feeds(profile, *frames[2])
     expected = run(fp32.fused(2), feeds)['x_0']
     given = run(GraphMaker(bundle, profile, denoise=lambda model: int8).fused(2), feeds)['x_0']
     assert 0 < np.abs(given - expected).mean() / X_SCALE <= INT8_P
@@ -255,4 +255,4 @@ def test_int8_without_frames_is_refused(tiny_bundle: Path) -> None:
         quantised(GraphMaker(bundle, PROFILE).denoiser(), calibration_batches(bundle, PROFILE, []))
     with pytest.raises(GrinError, match='does not fill'):
         image = np.zeros((90, 300, 3), np.uint8)
-        frame_feeds(bundle, PROFILE, image, Camera.from_hfov(70, 300, 90))
+        frame_feeds(PROFILE, image, Camera.from_hfov(70, 300, 90))

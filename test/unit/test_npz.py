@@ -23,7 +23,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from grin_ros.data.npz import NpzFolder
+from grin_ros.data.npz import open_npz
 from grin_ros.errors import GrinError
 
 K = np.array([[50.0, 0, 31.5], [0, 50, 23.5], [0, 0, 1]])
@@ -35,7 +35,7 @@ def test_z_becomes_range_and_holes_stay_holes(tmp_path: Path) -> None:
     depth = FRAME['depth'].copy()
     depth[0, 0], depth[0, 1] = np.nan, 0.0
     np.savez(tmp_path / 'room.npz', **{**FRAME, 'depth': depth})
-    (sample,) = NpzFolder(tmp_path)
+    (sample,) = open_npz(tmp_path)
     assert np.isnan(sample.range_m[0, :2]).all()
     assert sample.range_m[47, 63] == pytest.approx(2 * np.hypot(np.hypot(31.5, 23.5) / 50, 1))
     assert sample.meta == {'name': 'room', 'source': 'somewhere', 'kind': 'indoor'}
@@ -44,7 +44,7 @@ def test_z_becomes_range_and_holes_stay_holes(tmp_path: Path) -> None:
 def test_driving_frames_are_known_by_their_name(tmp_path: Path) -> None:
     for name in ('kitti_8', 'nusc_back', 'desk'):
         np.savez(tmp_path / f'{name}.npz', **FRAME)
-    frames = NpzFolder(tmp_path)
+    frames = open_npz(tmp_path)
     assert len(frames) == 3
     assert [sample.meta['kind'] for sample in frames] == ['indoor', 'driving', 'driving']
 
@@ -54,15 +54,15 @@ def test_driving_frames_are_known_by_their_name(tmp_path: Path) -> None:
 def test_a_wrong_frame_is_refused(tmp_path: Path, change: dict) -> None:
     np.savez(tmp_path / 'bad.npz', **{**FRAME, **change})
     with pytest.raises(GrinError):
-        NpzFolder(tmp_path)[0]
+        open_npz(tmp_path)[0]
 
 
 def test_a_damaged_file_is_named(tmp_path: Path) -> None:
     (tmp_path / 'broken.npz').write_bytes(b'PK\x03\x04 nothing')
     with pytest.raises(GrinError, match='broken.npz'):
-        NpzFolder(tmp_path)[0]
+        open_npz(tmp_path)[0]
 
 
 def test_an_empty_folder_is_refused(tmp_path: Path) -> None:
     with pytest.raises(GrinError, match='no .npz frames'):
-        NpzFolder(tmp_path)
+        open_npz(tmp_path)

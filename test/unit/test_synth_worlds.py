@@ -31,7 +31,6 @@ from grin_ros.synth import assets, worlds
 
 pytest.importorskip('numba', reason='worlds need numba: pip install "grin_ros[train]"')
 pytest.importorskip('embreex', reason='worlds need embreex: pip install "grin_ros[train]"')
-pytest.importorskip('tqdm', reason='worlds need tqdm: pip install "grin_ros[train]"')
 
 BOX_OBJ = """mtllib box.mtl
 v 0 0 0
