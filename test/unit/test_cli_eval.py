@@ -124,4 +124,4 @@ def test_a_folder_without_frames_is_refused(tiny_bundle: Path, tmp_path: Path,
                                             capsys: pytest.CaptureFixture[str]) -> None:
     assert main(['eval', '--data', str(tmp_path), '--dataset', 'npz',
                  '--bundle', str(tiny_bundle)]) == 2
-    assert 'no .npz frames' in capsys.readouterr().err
+    assert 'there are no frames in' in capsys.readouterr().err
