@@ -55,6 +55,14 @@ def points_in_view(count: int = 500) -> np.ndarray:
         0.5, 20, (count, 1))
 
 
+def test_cameras_of_the_same_figures_are_equal(camera: Camera) -> None:
+    twin = Camera(K.copy(), 640, 480, camera.distortion, camera.model)
+    assert twin == camera and hash(twin) == hash(camera) and camera != 'a camera'
+    assert all(other != camera for other in (
+        camera.scaled(320, 240), Camera.pinhole(70, 70, 40, 30, 640, 480),
+        Camera(K, 640, 480, (0.01, 0.0, 0.0, 0.0), 'equidistant')))
+
+
 def test_projection_is_opencvs(camera: Camera) -> None:
     points, zero = points_in_view(), np.zeros(3)
     if camera.model == 'equidistant':

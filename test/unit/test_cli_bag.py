@@ -19,6 +19,7 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 from pathlib import Path
 from typing import Any
@@ -28,7 +29,7 @@ import numpy as np
 import pytest
 
 from grin_ros.camera import Camera
-from grin_ros.cli import main
+from grin_ros.cli import bag, main
 from grin_ros.estimator import DepthEstimator
 
 pytest.importorskip('onnxruntime', reason='no ONNX Runtime: pip install "grin_ros[cpu]"')
@@ -169,6 +170,21 @@ def test_parameters_are_those_of_the_node(tiny_bundle: Path, tmp_path: Path) -> 
         known = np.isfinite(depth)
         assert known.mean() > 0.5
         np.testing.assert_array_equal(depth[known], expected[known])
+
+
+def test_the_command_line_wins_over_the_parameters(tmp_path: Path) -> None:
+    (tmp_path / 'params.yaml').write_text("""/**:
+  ros__parameters: {backend: onnxruntime, num_samples: 4, seed: 7, cpu_threads: 1}
+""")
+    parser = argparse.ArgumentParser()
+    bag.add_arguments(parser)
+    ask = ['in', 'out', *TOPICS, '--params-file', str(tmp_path / 'params.yaml')]
+    for more, expected in (((), ('onnxruntime', 4, 7, 1)),
+                           (('--samples', '2', '--seed', '0', '--backend', 'torch'),
+                            ('torch', 2, 0, 1))):
+        options = parser.parse_args([*ask, *more])
+        bag.apply_params(options)
+        assert (options.backend, options.samples, options.seed, options.threads) == expected
 
 
 def test_what_was_answered_before_the_end_is_kept(

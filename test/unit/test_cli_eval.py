@@ -69,6 +69,17 @@ def test_frames_and_groups_are_scored(tiny_bundle: Path, frames: Path, tmp_path:
     assert report.read_bytes()[1:4] == b'PNG'
 
 
+def test_figures_without_intrinsics_say_so(tiny_bundle: Path, frames: Path, tmp_path: Path,
+                                           capsys: pytest.CaptureFixture[str]) -> None:
+    ask = ['eval', '--data', str(frames), '--dataset', 'npz', '--bundle', str(tiny_bundle),
+           '--threads', '1', '--json', str(tmp_path / 'eval.json')]
+    for options in ([], ['--no-intrinsics']):
+        assert main([*ask, *options]) == 0
+        scores = json.loads((tmp_path / 'eval.json').read_text(encoding='utf-8'))
+        assert scores['no_intrinsics'] is bool(options)
+        assert ('without intrinsics' in capsys.readouterr().out) is bool(options)
+
+
 def test_known_ranges_are_given_to_the_network(
         tiny_bundle: Path, frames: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
         ) -> None:

@@ -152,6 +152,15 @@ def test_shadow_is_dark():
     assert image[24, 32].mean() < 0.3 * image[24, 2].mean()
 
 
+def test_lenses_may_be_told():
+    """Drawn evenly in the logarithm of the field of view, and none is a fisheye."""
+    rng = np.random.default_rng(0)
+    lenses = [draw_camera(rng, 64, 48, 'room', (16, 36)) for _ in range(200)]
+    hfov = np.array([camera.hfov_deg for camera in lenses if not camera.distortion])
+    assert 15.5 < hfov.min() < hfov.max() < 36.5 and 0.4 < (hfov < 24).mean() < 0.6
+    assert not [camera for camera in lenses if camera.model == 'equidistant']
+
+
 def test_lenses_have_rays():
     """Nearly every pixel of a drawn camera has a ray; each lens model occurs."""
     rng = np.random.default_rng(0)

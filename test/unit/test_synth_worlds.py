@@ -131,6 +131,14 @@ def test_runs_do_not_mix(small_worlds, furniture_dir, tmp_path, capsys):
         worlds.Settings(kinds=('moon',))
     with pytest.raises(GrinError, match='16x16'):
         worlds.Settings(width=8)
+    with pytest.raises(GrinError, match='--hfov 40 15'):
+        worlds.Settings(hfov_deg=(40, 15))
+
+
+def test_lenses_are_as_asked(small_worlds, furniture_dir, tmp_path):
+    assert scenes(furniture_dir, tmp_path / 'w', '--frames', '4', '--hfov', '20', '25') == 0
+    lenses = [sample.camera.hfov_deg for sample in ShardDataset(tmp_path / 'w')]
+    assert len(set(lenses)) == 4 and all(19.5 < hfov < 25.5 for hfov in lenses)
 
 
 def test_preview_is_a_picture(small_worlds, furniture_dir, tmp_path):

@@ -81,6 +81,12 @@ def test_resuming_gives_the_run_that_was_never_interrupted(config: TrainConfig) 
             torch.testing.assert_close(getattr(resumed, part)[name], value, rtol=0, atol=0)
 
 
+def test_a_new_run_does_not_name_the_best_of_another(config: TrainConfig) -> None:
+    """Stopped before its first validation it has a last checkpoint only."""
+    assert train(config).name == checkpoints.BEST
+    assert train(config, resume=False, minutes=0).name == checkpoints.LAST
+
+
 def test_a_run_gone_astray_goes_back(config: TrainConfig,
                                      capsys: pytest.CaptureFixture[str]) -> None:
     """Weights that burst are those of the last checkpoint again; with none, an error says so."""
