@@ -14,7 +14,7 @@
 #
 # SPDX-License-Identifier: Apache-2.0
 
-"""ROS messages in, arrays out, and back: Image, CompressedImage, CameraInfo (without rclpy)."""
+"""ROS messages in, arrays out, and back, without rclpy: images, calibrations, and ranges."""
 
 from __future__ import annotations
 
@@ -129,10 +129,11 @@ def image_from_compressed(msg: Any) -> NDArray[np.uint8]:
     """
     data = np.frombuffer(msg.data, np.uint8)
     # OpenCV fills what a cut JPEG lacks with grey, which would become phantom depth.
-    # Small cameras send hundreds of bytes after the end, so it is sought behind the last scan;
-    # within one, 0xff is followed by 0.
-    content = data.tobytes()
-    if content[:2] == b'\xff\xd8' and content.rfind(b'\xff\xd9') < content.rfind(b'\xff\xda'):
+    # Small cameras send hundreds of bytes after the end; a scan that begins behind the last end
+    # mark has none, as that one is of a thumbnail.
+    content = data.tobytes() if data[:2].tobytes() == b'\xff\xd8' else b'\xff\xd9'
+    end = content.rfind(b'\xff\xd9')
+    if end < 0 or b'\xff\xda' in content[end:]:
         raise GrinError(f'the JPEG of {len(data)} bytes is truncated (no end mark): messages '
                         'are cut on the way, or the driver stops early')
     # compressed_image_transport sends a mosaic as grey and names it before the semicolon.

@@ -183,7 +183,7 @@ class CameraInfos:
     def forget(self) -> None:
         """Drop every calibration, so that the next camera_info counts as new."""
         with self._changed:
-            self._key, self._latest = '', None
+            self._key, self._latest, self.received = '', None, 0
             self._by_stamp.clear()
 
 

@@ -72,6 +72,7 @@ class Channel:
         self._frame_pace = Metronome()
         self._publishing = threading.Lock()
         self._open = False
+        self._refused = ''  # why a subscription cannot be
         self._inputs: Inputs | None = None
         self._watchdog = Watchdog(node, self.topics, self.outputs, statistics, self.voice,
                                   self.rewind)
@@ -106,12 +107,15 @@ class Channel:
         if self._inputs is not None:
             try:
                 self._inputs.follow(bool(self.outputs.listened()))
+                self._refused = ''
             except GrinError as error:  # the other cameras go on
-                self.voice.complain('topics', str(error))
+                self._refused = str(error)
 
     def look(self) -> None:
         """Break the silence; call it once a second."""
-        if self._inputs is not None:
+        if self._refused:
+            self.voice.complain('topics', self._refused)
+        elif self._inputs is not None:
             self._watchdog.look(self._inputs, self.params().max_rate)
 
     @property
@@ -123,7 +127,7 @@ class Channel:
         """Forget the calibration and what was said before."""
         self.infos.forget()
         if self._inputs is not None:
-            self._inputs.close()  # a latched camera_info is sent again to who subscribes anew
+            self._inputs.forget_info()
             self.match()
         self.outputs.forget()
         self._camera = None
@@ -199,6 +203,10 @@ class Channel:
     def _note_camera(self, frame: Frame) -> None:
         """Say once per calibration what is known about it."""
         camera, facts = frame.camera, self.statistics.facts
+        if frame.info is None and self.infos.received:
+            self.voice.warn('camera_info', (
+                f'the camera_info on {self.infos.topic} is not used, as it is no calibration or '
+                f'not of this size: {"hfov_deg" if camera else "the default pinhole"} is'))
         if camera is None:
             facts |= {'camera': 'default pinhole', 'scale': 'not metric'}
             self.voice.remark('scale', f'no usable camera_info on {self.infos.topic}: the '

@@ -78,9 +78,10 @@ class Statistics:
         self._latencies: dict[str, deque[float]] = {}
 
     def reset(self) -> None:
-        """Forget latencies and the last problem; the counters go on counting."""
+        """Forget latencies and the last problem, unless it lasts; the counters go on counting."""
         with self._lock:
-            self.problem, self.problem_time = '', -np.inf
+            if self.problem_time != np.inf:
+                self.problem, self.problem_time = '', -np.inf
             self._warnings.clear()
             self._latencies.clear()
 

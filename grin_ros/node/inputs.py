@@ -67,10 +67,10 @@ class InputTopics:
         names = {'the image': self.name, 'camera_info_topic': self.camera_info}
         if params.ranges_type:
             names['ranges_topic'] = _resolved(node, self.ranges, 'ranges_topic')
+        first: dict[str, str] = {}
         for name, topic in names.items():
-            twins = [other for other in names if names[other] == topic and other != name]
-            if twins:
-                raise GrinError(f'{twins[0]} and {name} are both {topic}: set {name}')
+            if (other := first.setdefault(topic, name)) != name:
+                raise GrinError(f'{other} and {name} are both {topic}: set {name}')
         self.rectified, self.rule = rectified_rule(base, params.rectified)
         self._node = node
 
@@ -159,6 +159,10 @@ class Inputs:
     def mismatches(self) -> dict[str, str]:
         """Return a sentence for each topic with publishers that cannot be heard."""
         return {each.name: each.mismatches() for each in self._subscriptions}
+
+    def forget_info(self) -> None:
+        """Listen to camera_info anew with the next follow(): a latched one is then sent again."""
+        self._subscriptions[0].close()
 
     def close(self) -> None:
         """Unsubscribe."""

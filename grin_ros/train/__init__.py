@@ -14,4 +14,4 @@
 #
 # SPDX-License-Identifier: Apache-2.0
 
-"""Training: the loss, the loop and its checkpoints (torch, never rclpy)."""
+"""Training: labels, loss, loop, checkpoints, calibration, export (torch, never rclpy)."""

@@ -81,9 +81,11 @@ def train(config: TrainConfig, resume: bool = True, minutes: float | None = None
         checkpoints.restore(saved, model, average, optimizer, names)
         step, best = saved.step, float(saved.metrics.get('best_abs_rel', best))
     else:
-        (output / checkpoints.BEST).unlink(missing_ok=True)  # of whatever was here before
         initialise(model, config)
+        last.unlink(missing_ok=True)  # of another run: no spike may go back to it
         average.module.load_state_dict(model.state_dict())
+    # A best checkpoint of another run may lie there, too.
+    chosen = output / checkpoints.BEST if step and (output / checkpoints.BEST).exists() else last
     objective, optimizer = accelerator.prepare(DiffusionLoss(model, config.objective), optimizer)
     # After prepare, which moves the model to its device.
     anchor = Anchor(model.encoder.trunk, config.encoder_pull) if config.encoder_pull else None
@@ -143,7 +145,8 @@ def train(config: TrainConfig, resume: bool = True, minutes: float | None = None
                 f'{name} {value:.3f}' for name, value in figures.items()))
             if figures['abs_rel'] < best:
                 best = figures['abs_rel']
-                checkpoints.save(output / checkpoints.BEST, Checkpoint(
+                chosen = output / checkpoints.BEST
+                checkpoints.save(chosen, Checkpoint(
                     config.model, average.module.state_dict(), {}, {}, step, figures))
         if step % config.save_every == 0 or finished:
             save()
@@ -152,7 +155,7 @@ def train(config: TrainConfig, resume: bool = True, minutes: float | None = None
     progress.close()
     if writer is not None:
         writer.close()
-    return output / checkpoints.BEST if (output / checkpoints.BEST).exists() else last
+    return chosen
 
 
 def go_back(last: Path, model: Grin, average: AveragedModel, optimizer: Optimizer,
@@ -194,8 +197,8 @@ def open_shards(folders: tuple[str, ...]) -> ConcatDataset:
     for folder in folders:
         dataset = ShardDataset(folder)
         if len(dataset) == 0:
-            raise GrinError(f'{folder} holds no finished shards: render some with '
-                            f'grin scenes --out {folder} --frames 1000')
+            raise GrinError(f'{folder} holds no finished shards: render those of config/train '
+                            f'with `make worlds`, or grin scenes --out {folder} --frames 1000')
         datasets.append(dataset)
     return ConcatDataset(datasets)
 

@@ -62,7 +62,7 @@ def scene(seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
 
 
 class Ours:
-    """The path of the node: what answer.py does around the estimator."""
+    """The path of the node: what node/answer.py does around the estimator."""
 
     def __init__(self, info: CameraInfo, gates: bool) -> None:
         """Read the calibration, as the node does when it is new."""

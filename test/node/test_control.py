@@ -267,6 +267,9 @@ def test_without_camera_info_it_says_what_is_missing(
     waiting.ask(robots.picture(), robots.pinhole_info())
     guessing.send(robots.picture(), robots.pinhole_info())
     guessing.diagnosed('camera', 'from /lonely/camera_info')
+    told.ask(robots.picture(), robots.pinhole_info(width=320, height=240))
+    told.diagnosed('warning_camera_info', '/lonely/camera_info is not used')
+    told.diagnosed('camera', 'from the parameter hfov_deg')
 
 
 def test_its_own_camera_info_is_no_input(start_node: Callable, tiny_bundle: Path,

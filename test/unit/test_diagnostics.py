@@ -81,6 +81,7 @@ def test_message_has_the_level_of_the_worst(monkeypatch: pytest.MonkeyPatch) -> 
     statistics.complain('no bundle', lasting=True)
     later = time.monotonic() + 1000.0
     monkeypatch.setattr(time, 'monotonic', lambda: later)
+    statistics.reset()
     assert status('unconfigured').level == LEVELS['error']
     statistics.recover()
     assert status('active').level == LEVELS['ok']
