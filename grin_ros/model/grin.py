@@ -37,6 +37,9 @@ from grin_ros.model.encoder import Encoder
 from grin_ros.model.rin import RinBlock, TokenLinear
 
 HIDDEN = -1e4  # read logit of a padded token: exp() of it is exactly 0 in fp32 and fp16
+# All tokens together weigh as this many in what the latents read beside the image's vectors:
+# training takes hundreds of them, a robot asks for thousands.
+TOKENS_READ = 512.0
 
 
 class Grin(nn.Module):
@@ -121,8 +124,11 @@ class Grin(nn.Module):
         known = torch.cat([depth_features(X_SCALE * prompts[..., 0]), prompts[..., 1:]], -1)
         prompt_tokens = self.norm_prompt(prompt_conditioning + self.embed_prompt(known))
         context = torch.cat([prompt_tokens, global_], 1)
-        seen = torch.cat([token_mask, prompt_mask, torch.ones_like(global_[..., 0]) > 0], 1)
-        bias = torch.where(seen, 0.0, HIDDEN)[:, None, None]
+        count = token_mask.float().sum(1, keepdim=True).clamp(min=1.0)
+        weight = torch.log(TOKENS_READ / count)  # (B, 1)
+        bias = torch.cat([torch.where(token_mask, weight, HIDDEN),
+                          torch.where(prompt_mask, 0.0, HIDDEN),
+                          torch.zeros_like(global_[..., 0])], 1)[:, None, None]
         latents = torch.cat([self.latents.expand(x_t.shape[0], -1, -1),
                              self.embed_gamma(gamma_features(gamma))[:, None]], 1)
         for block in self.blocks:

@@ -79,7 +79,7 @@ class DepthParams:
         'then not metric')
     hfov_deg: float = _parameter(
         0.0, 'field of view across the images, from the data sheet of a camera without '
-        'camera_info; one that comes all the same wins; 0: unknown', unit='deg', low=0.0,
+        'camera_info; one that comes and fits wins; 0: unknown', unit='deg', low=0.0,
         high=175.0)
     output: str = _parameter(
         'input', 'input: depth lies on the grid of the image; rectified: on one without '
