@@ -22,7 +22,10 @@ from pathlib import Path
 import subprocess
 import sys
 
+import numpy as np
 import pytest
+
+from grin_ros import visualise
 
 robots = pytest.importorskip('robot', reason='ROS 2 is not installed')
 
@@ -143,6 +146,25 @@ def test_only_what_is_wanted_is_published(node: 'robots.NodeProcess', make_robot
     sigma, colour = (robot.answers[name][stamp] for name in ('sigma', 'depth_color'))
     assert (sigma.encoding, sigma.width, sigma.height) == ('32FC1', 640, 480)
     assert (colour.encoding, colour.step) == ('rgb8', 3 * 640)
+
+
+def test_colours_follow_depth(node: 'robots.NodeProcess', make_robot: Callable) -> None:
+    robot = make_robot('flow', outputs=('depth', 'depth_color'))
+    robot.wait_until_heard()
+    stamp = robot.ask(robots.picture(), robots.pinhole_info())
+    depth = np.frombuffer(robot.answers['depth'][stamp].data, np.float32).reshape(480, 640)
+    colour = np.frombuffer(robot.answers['depth_color'][stamp].data, np.uint8).reshape(480, 640, 3)
+    known = np.isfinite(depth)
+    assert known.mean() > 0.3
+    assert ((colour == visualise.NO_ANSWER).all(-1) == np.isnan(depth)).all()
+    assert ((colour == visualise.SKY).all(-1) == (depth == np.inf)).all()
+    # Red is near and blue is far, whatever a frame holds; turbo is no ramp in each channel.
+    one_value = [np.ptp(colour[known & (np.abs(depth / at - 1) < 1e-3)].astype(int), axis=0)
+                 for at in np.percentile(depth[known], (5, 50, 95))]
+    assert np.max(one_value) <= 6
+    near, far = (colour[known][order].astype(int) for order in (
+        depth[known].argmin(), depth[known].argmax()))
+    assert near[0] - near[2] > far[0] - far[2]
 
 
 def test_the_node_has_no_torch(node: 'robots.NodeProcess') -> None:

@@ -144,7 +144,8 @@ def test_images_without_a_fitting_camera_info_are_counted(
     assert said.err.count('describes 640x64') == 1
 
 
-def test_parameters_are_those_of_the_node(tiny_bundle: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize('also', ['', 'require_camera_info: false'], ids=['lens', 'optional'])
+def test_parameters_are_those_of_the_node(tiny_bundle: Path, tmp_path: Path, also: str) -> None:
     """Seed, stride, lens and one of several cameras; what concerns the node alone may be there."""
     source = record(tmp_path / 'run', width=640)  # its camera_info does not fit
     (tmp_path / 'params.yaml').write_text(f"""/**:
@@ -154,7 +155,7 @@ def test_parameters_are_those_of_the_node(tiny_bundle: Path, tmp_path: Path) -> 
     bundle: {tiny_bundle}
     query_stride: 2
     seed: 5
-    require_camera_info: false
+    {also}
     edge_gate: false
     rear: {{image_topic: /eye/image_raw, hfov_deg: 60.0}}
 """)

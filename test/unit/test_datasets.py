@@ -20,6 +20,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+import sys
 
 import cv2
 import numpy as np
@@ -115,6 +116,14 @@ def test_nyu_labelled(tmp_path: Path) -> None:
         file['depths'] = np.full_like(depth.T[None], 3.0)  # filled in: not what is scored
     (sample,) = open_dataset('nyu', tmp_path)
     check(sample, rgb, depth, (518.8579, 519.46961, 324.58245, 252.73617))
+
+
+def test_what_reads_nyu_labelled_is_named_where_it_is_missing(
+        tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / 'nyu_depth_v2_labeled.mat').touch()
+    monkeypatch.setitem(sys.modules, 'h5py', None)  # importing it fails
+    with pytest.raises(GrinError, match='labeled.mat cannot be read.*pip install h5py'):
+        open_dataset('nyu', tmp_path)
 
 
 def test_tum_matches_times(tmp_path: Path) -> None:
