@@ -25,7 +25,8 @@ import cv2
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from grin_ros.camera.distortion import radius_table, TOLERANCE, undistort
+from grin_ros.camera import fisheye
+from grin_ros.camera.distortion import undistort
 from grin_ros.errors import GrinError
 
 DISTORTION_MODELS = {  # name in sensor_msgs/CameraInfo -> numbers of D that OpenCV accepts
@@ -204,34 +205,13 @@ class Camera:
         y = (pixels[:, 1] - k[1, 2]) / k[1, 1]
         x = (pixels[:, 0] - k[0, 2] - k[0, 1] * y) / k[0, 0]
         if self.model == 'equidistant':
-            rays = self._equidistant_rays(x, y)
+            rays = fisheye.rays_of(x, y, self.distortion)
         else:
             if self.distortion:
                 x, y = undistort(x, y, self.distortion)
             rays = np.stack([x, y, np.ones_like(x)], -1)
             rays /= np.linalg.norm(rays, axis=1, keepdims=True)
         return rays.astype(np.float32)
-
-    def _equidistant_rays(self, x: NDArray, y: NDArray) -> NDArray:
-        """Invert theta_d = theta (1 + k1 theta^2 + ...) by Newton's method (OpenCV fisheye)."""
-        k1, k2, k3, k4 = self.distortion or (0.0, 0.0, 0.0, 0.0)
-
-        def bent(theta: NDArray) -> NDArray:
-            t2 = theta * theta
-            return theta * (1 + t2 * (k1 + t2 * (k2 + t2 * (k3 + t2 * k4))))
-
-        theta_d = np.hypot(x, y)
-        table = radius_table(bent, np.pi)
-        theta = np.interp(theta_d, *table)
-        for _ in range(4):
-            t2 = theta * theta
-            slope = 1 + t2 * (3 * k1 + t2 * (5 * k2 + t2 * (7 * k3 + t2 * 9 * k4)))
-            step = (bent(theta) - theta_d) / np.where(slope > 1e-6, slope, np.inf)
-            theta = np.clip(theta - step, 0, table[1][-1])
-        scale = np.where(theta_d > 1e-12, np.sin(theta) / np.maximum(theta_d, 1e-12), 1.0)
-        rays = np.stack([x * scale, y * scale, np.cos(theta)], -1)
-        rays[~(np.abs(bent(theta) - theta_d) < TOLERANCE)] = np.nan  # beyond what the lens sees
-        return rays
 
     def project(self, points: ArrayLike) -> NDArray[np.float64]:
         """
@@ -243,13 +223,7 @@ class Camera:
         points = np.asarray(points, np.float64).reshape(-1, 3)
         k = self.intrinsics
         if self.model == 'equidistant':
-            radius = np.hypot(points[:, 0], points[:, 1])
-            theta = np.arctan2(radius, points[:, 2])
-            t2 = theta * theta
-            k1, k2, k3, k4 = self.distortion or (0.0, 0.0, 0.0, 0.0)
-            theta_d = theta * (1 + t2 * (k1 + t2 * (k2 + t2 * (k3 + t2 * k4))))
-            scale = np.where(radius > 1e-12, theta_d / np.maximum(radius, 1e-12), 1.0)
-            x, y = points[:, 0] * scale, points[:, 1] * scale
+            x, y = fisheye.project(points, self.distortion)
         else:
             with np.errstate(divide='ignore', invalid='ignore'):
                 z = np.where(points[:, 2] > 0, points[:, 2], np.nan)
