@@ -31,6 +31,7 @@ from grin_ros.diffusion.depth_codec import DepthCodec
 from grin_ros.errors import GrinError
 
 FORMAT_VERSION = 1
+FOV_RANGE_DEG = (25.0, 110.0)  # of the lenses that training saw often; crops reach beyond
 SHIPPED = 'grin_small'
 GRAPHS = ('encoder.onnx', 'conditioner.onnx', 'denoiser.onnx')
 REMEDY = 'install grin_ros again, or write the bundle again with `grin export`'

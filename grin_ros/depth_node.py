@@ -111,7 +111,7 @@ class DepthNode(LifecycleNode):
         return super().on_activate(state)
 
     def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:
-        """Stop to listen; the model stays loaded, unless its device failed."""
+        """Stop listening; the model stays loaded, unless its device failed."""
         self._active = False
         self._listen()
         if self._answerer is not None and self._answerer.failure is not None:

@@ -36,7 +36,7 @@ from grin_ros.diffusion.sampler import ddim_steps
 from grin_ros.engine.options import EngineOptions
 from grin_ros.errors import GrinError
 from grin_ros.inference.decode import Decoder
-from grin_ros.inference.preprocess import View
+from grin_ros.inference.preprocess import COARSEST_STRIDE, STRIDES, View
 from grin_ros.inference.request import batches, check_image, Request
 
 Array = NDArray[np.float32]
@@ -97,11 +97,11 @@ class DepthEstimator:
     def __init__(self, bundle: Bundle, backend: Backend, query_stride: int,
                  input_size: tuple[int, int], seed: int = 0) -> None:
         """Check the choices; nothing runs yet."""
-        if query_stride not in (1, 2, 4, 8):
-            raise GrinError(f'query_stride must be 1, 2, 4 or 8, not {query_stride}')
-        if len(input_size) != 2 or min(input_size) < 32:
-            raise GrinError(f'input_size must be a width and a height of at least 32 px, not '
-                            f'{input_size}')
+        if query_stride not in STRIDES:
+            raise GrinError(f'query_stride must be one of {STRIDES}, not {query_stride}')
+        if len(input_size) != 2 or min(input_size) < COARSEST_STRIDE:
+            raise GrinError('input_size must be a width and a height of at least '
+                            f'{COARSEST_STRIDE} px, not {input_size}')
         self.bundle, self.backend, self.seed = bundle, backend, seed
         self.query_stride, self.input_size = query_stride, input_size
         # What depends on the camera only; without a way back to self, so that it ends with it.

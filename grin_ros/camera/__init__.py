@@ -130,14 +130,8 @@ class Camera:
         model = msg.distortion_model or 'plumb_bob'
         model = 'plumb_bob' if rectified else {'fisheye': 'equidistant'}.get(model, model)
         camera = cls(k, int(msg.width), int(msg.height), d, model)
-        roi = msg.roi
-        if roi.width and roi.height:
-            camera = camera.cropped(roi.x_offset, roi.y_offset, roi.width, roi.height)
-        binning_x, binning_y = max(1, msg.binning_x), max(1, msg.binning_y)
-        width, height = camera.width // binning_x, camera.height // binning_y
-        # Pixels of an odd last row or column are left out, not squeezed in.
-        camera = camera.cropped(0, 0, width * binning_x, height * binning_y)
-        return camera.scaled(width, height)
+        x, y, width, height, binning_x, binning_y = region_of(msg)
+        return camera.cropped(x, y, width, height).scaled(width // binning_x, height // binning_y)
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> Camera:
@@ -242,3 +236,19 @@ class Camera:
                             f'the camera {self.width}x{self.height}')
         rays = self.rays()
         return (rays / rays[..., 2:]) * depth[..., None].astype(np.float32)
+
+
+def region_of(msg: Any) -> tuple[int, int, int, int, int, int]:
+    """
+    Return which pixels of the sensor the images of a sensor_msgs/CameraInfo show.
+
+    :returns: x, y, width and height of the region [px of the sensor], without the odd last row
+        or column that binning leaves out, and the binning in x and y.
+    """
+    roi = msg.roi
+    x, y, width, height = (
+        (roi.x_offset, roi.y_offset, roi.width, roi.height) if roi.width and roi.height
+        else (0, 0, msg.width, msg.height))
+    binning_x, binning_y = max(1, msg.binning_x), max(1, msg.binning_y)
+    return (x, y, width // binning_x * binning_x, height // binning_y * binning_y,
+            binning_x, binning_y)

@@ -101,7 +101,7 @@ def run(options: argparse.Namespace) -> int:
                         header = header_of(store, msg, params.frame_id)
                         for out, made in zip(outs, (
                                 depth_of(store, result.depth, header),
-                                info_of(store, source.description(frame, result), header)),
+                                info_of(store, source.description(result), header)),
                                 strict=True):
                             writer.write(out, moment,
                                          bytes(store.serialize_cdr(made, out.msgtype)))

@@ -33,8 +33,9 @@ from grin_ros.engine.build import BuildSettings
 from grin_ros.engine.cache import EngineCache
 from grin_ros.engine.cuda_memory import MEMORIES
 from grin_ros.engine.options import EngineOptions, PRECISIONS
-from grin_ros.engine.profile import Profile, PROMPT_COUNTS, STRIDES
+from grin_ros.engine.profile import Profile, PROMPT_COUNTS
 from grin_ros.errors import GrinError
+from grin_ros.inference.preprocess import STRIDES
 from grin_ros.messages.ranges import COUNT
 
 RTX_CAPABILITIES = ('SM86', 'SM89', 'SM120')

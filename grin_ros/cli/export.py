@@ -22,7 +22,9 @@ import argparse
 from pathlib import Path
 from typing import Any
 
+from grin_ros.bundle import FOV_RANGE_DEG
 from grin_ros.errors import require
+from grin_ros.inference.preprocess import STRIDES
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -31,10 +33,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--output', type=Path, required=True, help='folder of the bundle')
     parser.add_argument('--name', default='grin_small')
     parser.add_argument('--input-size', type=int, nargs=2, metavar=('W', 'H'), default=(320, 240))
-    parser.add_argument('--query-stride', type=int, choices=(1, 2, 4, 8), default=4)
+    parser.add_argument('--query-stride', type=int, choices=STRIDES, default=4)
     parser.add_argument('--fov-range', type=float, nargs=2, metavar=('MIN', 'MAX'),
-                        default=(17, 110), help='horizontal fields of view [deg] that training '
-                        'saw, about; others are warned of (default 17 110)')
+                        default=FOV_RANGE_DEG, help='horizontal fields of view [deg] that '
+                        'training saw, about; others are warned of (default: {:g} {:g})'.format(
+                            *FOV_RANGE_DEG))
     parser.add_argument('--val', nargs='+', default=[], metavar='DIR',
                         help='folders of held-out shards: sigma is calibrated on them')
     parser.add_argument('--provenance', action='append', default=[], metavar='KEY=VALUE',

@@ -31,10 +31,12 @@ from tqdm import tqdm
 from grin_ros import backends
 from grin_ros.data.datasets import chosen, DATASETS, open_dataset
 from grin_ros.data.sample import Sample
+from grin_ros.diffusion.sampler import MAX_STEPS
 from grin_ros.engine.options import EngineOptions
 from grin_ros.errors import GrinError
 from grin_ros.estimator import DepthEstimator
 from grin_ros.evaluation.protocol import CROPS, Protocol
+from grin_ros.inference.preprocess import STRIDES
 
 Item = TypeVar('Item')
 
@@ -46,10 +48,10 @@ def add_estimator_options(parser: argparse.ArgumentParser, steps: bool = True) -
     parser.add_argument('--threads', type=int, default=0, metavar='N', help='0: all cores')
     if steps:
         parser.add_argument('--steps', type=int, metavar='N',
-                            help="denoising steps, 1 to 16 (default: the bundle's)")
+                            help=f"denoising steps, 1 to {MAX_STEPS} (default: the bundle's)")
         parser.add_argument('--samples', type=int, default=1, metavar='K',
                             help='draws; depth is their median (default 1)')
-    parser.add_argument('--stride', type=int, choices=(1, 2, 4, 8), metavar='S',
+    parser.add_argument('--stride', type=int, choices=STRIDES, metavar='S',
                         help="asked pixels: every S-th of the network's input, 1, 2, 4 or 8")
     parser.add_argument('--input-size', type=int, nargs=2, metavar=('W', 'H'),
                         help="area of the network's input (default: the bundle's)")

@@ -112,8 +112,7 @@ class Recorded:
         frame = read_frame(msg, self._compressed, self._infos, self._topic)
         return self.ranges.attach(frame, self._params) if self.ranges is not None else frame
 
-    def description(self, frame: Frame, result: Result) -> dict[str, Any]:
+    def description(self, result: Result) -> dict[str, Any]:
         """Return the fields of the camera_info of depth."""
-        # On a grid of our own P and R are ours, too.
-        info = None if result.rectified and not self.rectified else frame.info
-        return camera_info_fields(info, result.camera, self.rectified or result.rectified)
+        info, flat = result.described(self.rectified)
+        return camera_info_fields(info, result.camera, flat)

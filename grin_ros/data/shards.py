@@ -38,6 +38,8 @@ RANGE_MIN_M, RANGE_MAX_M = 0.05, 1000.0
 UNKNOWN, SKY = 0, 65535
 JPEG_QUALITY = 92
 SUFFIXES = ('jpg', 'range.png', 'json')
+REMEDY = ('delete this shard and run again what wrote it: `grin scenes` renders only what is '
+          'missing, `grin shards` wants a new folder')
 
 
 def encode_range(range_m: NDArray) -> NDArray[np.uint16]:
@@ -84,11 +86,11 @@ def decode_sample(files: dict[str, bytes], source: str) -> Sample:
         image, code = (cv2.imdecode(np.frombuffer(files[suffix], np.uint8), flag) for suffix, flag
                        in (('jpg', cv2.IMREAD_COLOR), ('range.png', cv2.IMREAD_UNCHANGED)))
     except (KeyError, TypeError, ValueError, cv2.error) as error:
-        raise GrinError(f'{source}: damaged sample ({error!r}): render the shard again') from error
+        raise GrinError(f'{source}: damaged sample ({error!r}): {REMEDY}') from error
     size = (camera.height, camera.width)
     if image is None or code is None or image.shape[:2] != size or code.shape != size:
         raise GrinError(f'{source}: damaged sample (no {size[1]}x{size[0]} picture and range): '
-                        'render the shard again')
+                        f'{REMEDY}')
     rgb = cv2.cvtColor(image, cv2.COLOR_BGR2RGB).astype(np.uint8)
     return Sample(rgb, decode_range(code), camera, meta)
 
@@ -174,8 +176,8 @@ class ShardDataset:
         else:
             self.paths = [Path(path) for path in source]
         if not self.paths:
-            raise GrinError(f'no shards (*.tar) in {source}: render some with '
-                            f'`grin scenes --out {source}`')
+            raise GrinError(f'no shards (*.tar) in {source}: render some with `grin scenes '
+                            f'--out {source}`, or write your own frames with `grin shards`')
         keys: list[str] = []
         places: list[list[tuple[int, int]]] = []
         owners: list[int] = []
@@ -200,8 +202,7 @@ class ShardDataset:
                     found.setdefault(key, {})[suffix] = (member.offset_data, member.size)
             return {key: [files[suffix] for suffix in SUFFIXES] for key, files in found.items()}
         except (OSError, tarfile.TarError, KeyError) as error:
-            raise GrinError(f'{path}: damaged shard ({error!r}): delete it and run '
-                            '`grin scenes` again, it renders only what is missing') from error
+            raise GrinError(f'{path}: damaged shard ({error!r}): {REMEDY}') from error
 
     def __len__(self) -> int:
         """Return the number of samples."""

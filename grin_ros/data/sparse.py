@@ -24,9 +24,11 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from grin_ros.inference.prompts import SIGMA_LIMITS
+
 Mask = NDArray[np.bool_]
 
-EXACT_SIGMA = 0.003  # relative error claimed for an exact prompt
+EXACT_SIGMA = SIGMA_LIMITS[0]  # relative error claimed for an exact prompt
 WORST_SIGMA = 0.2
 SCAN_SHARE = 0.4  # of the prompted frames
 

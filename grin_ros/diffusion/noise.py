@@ -21,6 +21,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+MAX_SAMPLES = 16  # draws per frame
 PIXEL_FRACTION = 16  # pixels closer than 1/16 px share their noise
 
 

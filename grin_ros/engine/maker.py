@@ -105,6 +105,7 @@ class EngineMaker:
         options = self._options
         more = f' --frames {profile.frames}' if profile.frames > 1 else ''
         more += f' --prompts {profile.prompts}' if profile.prompts > 1 else ''
+        more += f' --samples {profile.samples}' if profile.samples > 1 else ''
         what = f'{graph}{f" of {steps} steps" if steps else ""} {precision} {profile}'
         model = graph_bytes(self._bundle, profile, graph, precision, steps, options)
         facts = self.facts(graph, profile, precision, steps, model)

@@ -22,10 +22,9 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 
 from grin_ros.errors import GrinError
-from grin_ros.inference.preprocess import network_size
+from grin_ros.inference.preprocess import COARSEST_STRIDE, network_size, STRIDES
 
 PROMPT_COUNTS = (1, 16, 64, 256, 1024)  # static sizes; fewer prompts are padded
-STRIDES = (1, 2, 4, 8)
 
 
 @dataclass(frozen=True)
@@ -33,8 +32,8 @@ class Profile:
     """
     Static sizes of what runs at once: TensorRT's min = opt = max.
 
-    :param width: of the network's input [px], a multiple of 32.
-    :param height: of the network's input [px], a multiple of 32.
+    :param width: of the network's input [px], a multiple of COARSEST_STRIDE.
+    :param height: of the network's input [px], another one.
     :param tokens: pixels asked, padding included.
     :param samples: draws at once.
     :param prompts: prompt tokens, padding included.
@@ -50,9 +49,9 @@ class Profile:
 
     def __post_init__(self) -> None:
         """Refuse what the encoder cannot take."""
-        if min(self.width, self.height) < 32 or self.width % 32 or self.height % 32:
-            raise GrinError(f'an engine needs an input of multiples of 32 px, not {self.width}x'
-                            f'{self.height}')
+        if any(size < 1 or size % COARSEST_STRIDE for size in (self.width, self.height)):
+            raise GrinError(f'an engine needs an input of multiples of {COARSEST_STRIDE} px, not '
+                            f'{self.width}x{self.height}')
         if min(self.tokens, self.samples, self.prompts, self.frames) < 1:
             raise GrinError('an engine needs at least one token, sample, prompt and frame: '
                             f'{self}')

@@ -29,6 +29,9 @@ from grin_ros.camera import Camera
 from grin_ros.diffusion.depth_codec import angular_pitch
 from grin_ros.errors import GrinError
 
+STRIDES = (1, 2, 4, 8)  # distances of the asked pixels [px]
+COARSEST_STRIDE = 32  # of the encoder: widths and heights are multiples of it
+
 
 @dataclass(frozen=True)
 class View:
@@ -89,9 +92,9 @@ def network_size(width: int, height: int, input_size: tuple[int, int]) -> tuple[
     Choose the network's input for an image: its aspect, at least the area of input_size.
 
     :param input_size: (width, height) [px] the network was trained for.
-    :returns: (width, height), multiples of 32, the encoder's coarsest stride.
+    :returns: (width, height), multiples of COARSEST_STRIDE.
     """
-    step = 32
+    step = COARSEST_STRIDE
     area, aspect = input_size[0] * input_size[1], width / height
     # Wider or taller than 8:1 is squeezed: no network saw such images.
     aspect = min(max(aspect, 1 / 8), 8.0)

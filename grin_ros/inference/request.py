@@ -28,14 +28,13 @@ from numpy.typing import ArrayLike, NDArray
 from grin_ros.backends import Query
 from grin_ros.camera import Camera
 from grin_ros.diffusion.depth_codec import X_SCALE
+from grin_ros.diffusion.noise import MAX_SAMPLES
 from grin_ros.errors import GrinError
 from grin_ros.inference.decode import Decoder
 from grin_ros.inference.preprocess import has_ray
 from grin_ros.inference.prompts import prompted_sigma, Prompts
 
 Array = NDArray[np.float32]
-
-MAX_SAMPLES = 64
 
 
 @dataclass(frozen=True)

@@ -26,7 +26,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from grin_ros.camera import Camera
+from grin_ros.camera import Camera, region_of
 from grin_ros.errors import GrinError, require
 
 # Encoding -> dtype, numbers per pixel, OpenCV conversion to RGB. OpenCV names a Bayer pattern
@@ -203,14 +203,8 @@ def camera_info_fields(source: Any | None, camera: Camera, rectified: bool) -> d
     if source is not None:
         given = np.asarray(source.p, np.float64).reshape(3, 4)
         if given[0, 0] != 0 and given[1, 1] != 0:
-            region = source.roi
-            x, y, width, height = (region.x_offset, region.y_offset, region.width, region.height)
-            if not (width and height):
-                x, y, width, height = 0, 0, source.width, source.height
-            bin_x, bin_y = max(1, source.binning_x), max(1, source.binning_y)
-            # Binning leaves out the pixels of an odd last row or column.
-            sx = camera.width / (width // bin_x * bin_x)
-            sy = camera.height / (height // bin_y * bin_y)
+            x, y, width, height, *_ = region_of(source)
+            sx, sy = camera.width / width, camera.height / height
             # Pixel centres are integers: u' = (u - x + 0.5) s - 0.5.
             move = np.array([[sx, 0, (0.5 - x) * sx - 0.5], [0, sy, (0.5 - y) * sy - 0.5],
                              [0, 0, 1]])

@@ -88,7 +88,7 @@ class Channel:
             self.match()
 
     def shut(self) -> None:
-        """Stop to listen and let nothing more out; what waits or is in work counts as dropped."""
+        """Stop listening and let nothing more out; what waits or is in work counts as dropped."""
         if self._inputs is not None:
             self._inputs.close()
             self._inputs = None

@@ -61,7 +61,7 @@ class Mailbox:
             return self._items.pop(sender, None)
 
     def close(self) -> None:
-        """Let everybody who waits go home."""
+        """End every wait."""
         with self._changed:
             self._closed = True
             self._changed.notify_all()

@@ -118,9 +118,7 @@ class Outputs:
         """Return the wanted messages; all carry the header of the image."""
         result = self._results.make(frame, estimate, params)
         depth, header = result.depth, frame.header
-        # On a grid of our own P and R are ours, too.
-        info = None if result.rectified and not rectified else frame.info
-        flat = rectified or result.rectified
+        info, flat = result.described(rectified)
         nearest = min(max(params.min_depth, COLOUR_FROM), params.max_depth / 2)
 
         makers: dict[str, Callable[[], Any]] = {

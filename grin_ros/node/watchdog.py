@@ -50,7 +50,7 @@ class Watchdog:
                           on_clock_change=False), post_callback=self._jumped)
 
     def close(self) -> None:
-        """Stop to listen."""
+        """Stop listening."""
         self._jumps.unregister()
 
     def look(self, inputs: Inputs, max_rate: float) -> None:

@@ -23,8 +23,12 @@ import math
 from typing import Any
 
 from grin_ros.backends import NAMES as BACKENDS
+from grin_ros.diffusion.noise import MAX_SAMPLES
+from grin_ros.diffusion.sampler import MAX_STEPS
 from grin_ros.engine.options import MAX_FRAMES
 from grin_ros.errors import GrinError
+from grin_ros.inference.preprocess import STRIDES
+from grin_ros.inference.prompts import SIGMA_LIMITS
 
 # What a sensor of ranges may send, and its type in sensor_msgs.
 RANGES_TYPES = {'scan': 'LaserScan', 'cloud': 'PointCloud2'}
@@ -111,7 +115,8 @@ class DepthParams:
         'default looks along x of the sensor', unit='m, rad', low=-1000.0, high=1000.0,
         dynamic=True)
     ranges_sigma: float = _parameter(
-        0.02, 'standard deviation of its ranges as a share of them', low=0.003, high=1.0,
+        0.02, 'standard deviation of its ranges as a share of them', low=SIGMA_LIMITS[0],
+        high=SIGMA_LIMITS[1],
         dynamic=True)
     ranges_max_age: float = _parameter(
         0.25, 'how far in time they may be from the image: twice the time of a turn of a lidar, '
@@ -120,12 +125,12 @@ class DepthParams:
     frame_id: str = _parameter(
         '', 'frame of the outputs, x right, y down, z forward; empty for that of the image')
     num_inference_steps: int = _parameter(
-        0, 'denoising steps; 0 for the default of the bundle', low=0, high=16, dynamic=True)
+        0, 'denoising steps; 0 for the default of the bundle', low=0, high=MAX_STEPS, dynamic=True)
     num_samples: int = _parameter(
-        1, 'draws per frame, depth is their median', low=1, high=16, dynamic=True)
+        1, 'draws per frame, depth is their median', low=1, high=MAX_SAMPLES, dynamic=True)
     query_stride: int = _parameter(
         0, 'depth is asked at every n-th pixel of the input of the network, and upsampled; 0 '
-        'for the default of the bundle', unit='px', choices=(0, 1, 2, 4, 8), shared=True)
+        'for the default of the bundle', unit='px', choices=(0, *STRIDES), shared=True)
     seed: int = _parameter(
         0, 'of the noise: same seed and frame, same depth', low=0, high=2**31 - 1, dynamic=True)
     min_depth: float = _parameter(

@@ -14,7 +14,7 @@
 #
 # SPDX-License-Identifier: Apache-2.0
 
-"""Papers about parameters: config/depth.param.yaml and the table of the README."""
+"""Documents of the parameters: config/depth.param.yaml and the table of the README."""
 
 from __future__ import annotations
 

@@ -91,6 +91,16 @@ class Result:
                             params.max_sigma, params.edge_gate)
         self.depth: Array = self._moved.depth(depth) if self._moved else depth  # (H, W) [m]
 
+    def described(self, rectified: bool) -> tuple[Any, bool]:
+        """
+        Return the camera_info that the grid's own follows, if any, and whether D is zero there.
+
+        :param rectified: whether the image was rectified when it came.
+        """
+        # On a grid of our own P and R are ours, too.
+        info = None if self.rectified and not rectified else self._frame.info
+        return info, rectified or self.rectified
+
     @cached_property
     def _seen_spread(self) -> Array:
         """Return the spread on the grid of the estimate."""

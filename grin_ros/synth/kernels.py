@@ -14,7 +14,7 @@
 #
 # SPDX-License-Identifier: Apache-2.0
 
-"""Compiled loops of the renderer: cast rays, look up textures, gather light, smooth it."""
+"""Compiled loops of the renderer: cast rays, look up textures, gather light."""
 
 # numba infers these types when it compiles; mypy cannot follow it.
 # mypy: ignore-errors

@@ -27,6 +27,7 @@ from typing import Any
 import yaml
 
 from grin_ros.errors import GrinError
+from grin_ros.inference.preprocess import COARSEST_STRIDE
 from grin_ros.model.config import GrinConfig
 
 
@@ -166,6 +167,7 @@ def config_from_dict(values: dict[str, Any]) -> TrainConfig:
         raise GrinError(f'objective must be diffusion or regression, not "{config.objective}"')
     for stage in config.stages:
         for width, height in stage.sizes:
-            if width % 32 or height % 32:
-                raise GrinError(f'stages: size {width}x{height} must be multiples of 32')
+            if width % COARSEST_STRIDE or height % COARSEST_STRIDE:
+                raise GrinError(f'stages: size {width}x{height} must be multiples of '
+                                f'{COARSEST_STRIDE}')
     return config

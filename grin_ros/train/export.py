@@ -32,7 +32,7 @@ import torch
 from torch import nn, Tensor
 
 from grin_ros import backends
-from grin_ros.bundle import FORMAT_VERSION, load_bundle
+from grin_ros.bundle import FORMAT_VERSION, FOV_RANGE_DEG, load_bundle
 from grin_ros.camera import Camera
 from grin_ros.data.sample import Sample
 from grin_ros.diffusion.depth_codec import X_SCALE
@@ -66,7 +66,7 @@ class _Graph(nn.Module):
 def export_bundle(checkpoint: checkpoints.Checkpoint, folder: Path, *, name: str = 'grin_small',
                   input_size: tuple[int, int] = (320, 240), query_stride: int = 4,
                   held_out: Sequence[Sample] = (), provenance: dict[str, Any] | None = None,
-                  licence: str = 'Apache-2.0', fov_range_deg: tuple[float, float] = (17, 110),
+                  licence: str = 'Apache-2.0', fov_range_deg: tuple[float, float] = FOV_RANGE_DEG,
                   ) -> dict[str, float]:
     """
     Write a bundle and check it against torch.
