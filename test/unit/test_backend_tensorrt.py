@@ -325,6 +325,11 @@ def test_without_permission_nothing_is_built(rig: Rig) -> None:
     assert not rig.build.built
 
 
+def test_engines_of_several_draws_are_asked_for_as_such(rig: Rig) -> None:
+    with pytest.raises(GrinError, match='--stride 4 --samples 2`, or set engine_build'):
+        rig.start(allow_build=False).estimate(IMAGE, CAMERA, num_samples=2)
+
+
 def test_progress_is_reported(rig: Rig) -> None:
     rig.start().estimate(IMAGE, CAMERA)
     assert any('building frame' in text and '50%' in text for text in rig.said)

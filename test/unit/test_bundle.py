@@ -18,14 +18,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 import hashlib
 import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
-from grin_ros.bundle import find_bundle, load_bundle
+from grin_ros.bundle import Bundle, find_bundle, load_bundle
+from grin_ros.diffusion.depth_codec import X_SCALE
+from grin_ros.engine.selftest import probe_query, reference_answer
 from grin_ros.errors import GrinError
 
 
@@ -118,3 +122,31 @@ def test_a_missing_bundle_is_named() -> None:
 def test_a_folder_without_facts_is_no_bundle(tmp_path: Path) -> None:
     with pytest.raises(GrinError, match='grin.json is missing'):
         load_bundle(tmp_path)
+
+
+@pytest.fixture(scope='module')
+def shipped() -> Bundle:
+    try:
+        return load_bundle()
+    except GrinError as error:
+        pytest.skip(f'no bundle ships yet: {error}')
+
+
+def test_the_shipped_graphs_are_those_of_its_weights(shipped: Bundle) -> None:
+    """The network of these sources, with the weights that ship, gives the probe's answers."""
+    checkpoints = pytest.importorskip('grin_ros.train.checkpoint', reason='no torch')
+    export = pytest.importorskip('grin_ros.train.export', reason='no onnxscript')
+    model = export.deployable(checkpoints.load(shipped.file('weights.safetensors')))
+    with np.load(shipped.file('probe.npz')) as probe:
+        for steps in (1, 2):
+            x_0, _ = export.run_torch(model, dict(probe), steps)
+            assert np.abs(x_0 - probe[f'x_0_{steps}']).max() / X_SCALE <= export.PARITY_P
+
+
+def test_the_shipped_graphs_weigh_pixels_alike_however_many(shipped: Bundle) -> None:
+    pytest.importorskip('onnxruntime', reason='no ONNX Runtime: pip install "grin_ros[cpu]"')
+    answer, query = reference_answer(shipped), probe_query(shipped, 1)
+    often = replace(query, pixels=np.tile(query.pixels, (9, 1)), mask=np.tile(query.mask, 9),
+                    noise=np.tile(query.noise, 9), grid_tokens=9 * query.grid_tokens)
+    [(once, _)], [(nine_times, _)] = answer([query]), answer([often])
+    np.testing.assert_allclose(nine_times, np.tile(once, 9), atol=1e-4)
