@@ -79,7 +79,8 @@ class DepthEstimate:
 
         :param sigma_scale: relative sigma of the scale if it is now known; None leaves sigma.
         """
-        spread = self.spread if sigma_scale is None else partial(self.spread, sigma_scale)
+        spread = self.spread if sigma_scale is None else (
+            lambda scale=sigma_scale: self.spread(scale))
         return replace(self, depth=self.depth * np.float32(factor), spread=spread)
 
 

@@ -83,22 +83,18 @@ class Plan:
 
 
 def build_plan(trt: Any, model: bytes, settings: BuildSettings | None = None, *,
-               progress: Progress | None = None, cancelled: Callable[[], bool] | None = None,
-               timings: bytes | None = None,
-               warn: Callable[[str], None] | None = None) -> Plan:
+               progress: Progress | None = None, timings: bytes | None = None) -> Plan:
     """
     Compile a static, strongly typed graph; the same calls serve TensorRT 10.3 to 11 and RTX.
 
     :param trt: the module tensorrt or tensorrt_rtx.
     :param model: ONNX bytes; precision is what the graph says.
     :param progress: called with the phase and its share done, from any thread.
-    :param cancelled: asked at every step of the builder; True stops it.
     :param timings: timing cache, empty for a new one, None for none (RTX has none without GPU).
     :raises GrinError: with what the library said.
-    :raises Cancelled: when cancelled() said so.
     """
     settings = settings or BuildSettings()
-    log = logger(trt, warn)
+    log = logger(trt)
     try:
         builder = trt.Builder(log)
     except TypeError as error:  # what pybind11 makes of a builder that cannot start
@@ -120,11 +116,9 @@ def build_plan(trt: Any, model: bytes, settings: BuildSettings | None = None, *,
     _configure(trt, config, settings)
     if timings is not None:
         config.set_timing_cache(config.create_timing_cache(timings), False)
-    monitor = _monitor(trt, progress, cancelled)
+    monitor = _monitor(trt, progress)
     config.progress_monitor = monitor
     serialized = builder.build_serialized_network(network, config)
-    if cancelled is not None and cancelled():
-        raise Cancelled('the engine build was cancelled')
     if serialized is None:
         raise GrinError(f'{trt.__name__} {trt.__version__} cannot build the engine: '
                         f'{log.last_error or "it gave no reason"}')
@@ -158,8 +152,8 @@ def network_tensors(network: Any) -> tuple[Tensor, ...]:
                  for tensor, is_input in inputs + outputs)
 
 
-def logger(trt: Any, warn: Callable[[str], None] | None = None) -> Any:
-    """Return an ILogger that keeps the last error and hands warnings on."""
+def logger(trt: Any) -> Any:
+    """Return an ILogger that keeps the last error."""
 
     class Logger(trt.ILogger):
         def __init__(self) -> None:
@@ -169,13 +163,11 @@ def logger(trt: Any, warn: Callable[[str], None] | None = None) -> Any:
         def log(self, severity: Any, message: str) -> None:
             if severity in (trt.ILogger.Severity.INTERNAL_ERROR, trt.ILogger.Severity.ERROR):
                 self.last_error = message
-            elif severity == trt.ILogger.Severity.WARNING and warn is not None:
-                warn(message)
 
     return Logger()
 
 
-def _monitor(trt: Any, progress: Progress | None, cancelled: Callable[[], bool] | None) -> Any:
+def _monitor(trt: Any, progress: Progress | None) -> Any:
     """Return an IProgressMonitor; the builder calls it from threads of its own."""
 
     class Monitor(trt.IProgressMonitor):
@@ -189,7 +181,7 @@ def _monitor(trt: Any, progress: Progress | None, cancelled: Callable[[], bool] 
         def step_complete(self, phase_name: str, step: int) -> bool:
             if progress is not None:
                 progress(phase_name, min((step + 1) / self._steps.get(phase_name, 1), 1.0))
-            return cancelled is None or not cancelled()
+            return True  # go on
 
         def phase_finish(self, phase_name: str) -> None:
             self._steps.pop(phase_name, None)

@@ -78,7 +78,7 @@ class EngineMaker:
         """Start TensorRT's runtime; the device must be current."""
         self._trt, self._device, self._bundle, self._options = trt, device, bundle, options
         self._build = build
-        self.log = logger(trt, None)
+        self.log = logger(trt)
         self.cache = EngineCache(options.cache)
         try:
             self._runtime = trt.Runtime(self.log)

@@ -25,6 +25,7 @@ from functools import lru_cache
 import threading
 from typing import Any, TYPE_CHECKING
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -48,8 +49,9 @@ def points_from_scan(msg: Any) -> NDArray[np.float64]:
     """Return the (N, 3) points [m] of a sensor_msgs/LaserScan that hit something, in its frame."""
     ranges = np.asarray(msg.ranges, np.float64)
     angles = msg.angle_min + msg.angle_increment * np.arange(len(ranges))
-    # REP-117: what is beyond is +Inf, what is not known is NaN, neither is a point.
-    hit = (ranges >= max(msg.range_min, 1e-3)) & (ranges <= msg.range_max) & np.isfinite(ranges)
+    # REP-117: what is beyond is +Inf, what is not known is NaN, neither is a point. Older drivers
+    # send range_max itself where nothing is.
+    hit = (ranges >= max(msg.range_min, 1e-3)) & (ranges < msg.range_max) & np.isfinite(ranges)
     ranges, angles = ranges[hit], angles[hit]
     return np.stack([ranges * np.cos(angles), ranges * np.sin(angles), np.zeros_like(ranges)], -1)
 
@@ -97,13 +99,10 @@ def transform(pose: tuple[float, ...]) -> NDArray[np.float64]:
     :param pose: x, y, z [m], roll, pitch, yaw [rad] of the optical frame in the sensor's, as
         tf2_echo prints it: turned about the fixed axes x, y, z, in this order (REP-103).
     """
+    about_x, about_y, about_z = (cv2.Rodrigues(axis * angle)[0] for axis, angle in zip(
+        np.eye(3), pose[3:], strict=True))
     result = np.eye(4)
-    for axis, angle in enumerate(pose[3:]):
-        c, s = np.cos(angle), np.sin(angle)
-        turn = np.eye(4)
-        i, j = [(1, 2), (2, 0), (0, 1)][axis]
-        turn[i, i], turn[i, j], turn[j, i], turn[j, j] = c, -s, s, c
-        result = turn @ result
+    result[:3, :3] = about_z @ about_y @ about_x
     result[:3, 3] = pose[:3]
     return result
 
@@ -133,16 +132,16 @@ def known_ranges(points: NDArray[np.floating], camera: Camera, pose: Sequence[fl
     pixels = camera.project(points) if len(points) else np.zeros((0, 2))
     size = np.array([camera.width, camera.height])
     inside = ((pixels > -0.5) & (pixels < size - 0.5)).all(-1)
+    if camera.distortion:
+        # A distorted lens folds what it does not see back into its image.
+        directions = points[inside] / range_m[inside, None]
+        alike = np.einsum('ij,ij->i', camera.rays_at(pixels[inside]), directions) > 0.9999
+        inside = np.flatnonzero(inside)[alike]
     points, pixels, range_m = points[inside], pixels[inside], range_m[inside]
     columns, rows = ((pixels + 0.5) // (size.max() / CELLS)).astype(int).T
     order = np.argsort(range_m, kind='stable')
     _, first = np.unique((rows * CELLS + columns)[order], return_index=True)
-    chosen = rng.permutation(order[first])[:2 * COUNT]
-    # A distorted lens folds what it does not see back into its image.
-    if len(chosen):
-        directions = points[chosen] / range_m[chosen, None]
-        alike = np.einsum('ij,ij->i', camera.rays_at(pixels[chosen]), directions) > 0.9999
-        chosen = chosen[alike][:COUNT]
+    chosen = rng.permutation(order[first])[:COUNT]
     prompts[:len(chosen)] = np.column_stack(
         [pixels[chosen], range_m[chosen], np.full(len(chosen), sigma)])
     return prompts

@@ -28,10 +28,10 @@ ALIGNMENTS = ('none', 'median', 'scale_shift')
 FAR, NEAR = 200.0, 0.05  # [m] what an answer that is no finite depth counts as
 
 
-def finite_depth(pred: NDArray, far: float = FAR, near: float = NEAR) -> NDArray[np.float64]:
+def finite_depth(pred: NDArray) -> NDArray[np.float64]:
     """Return depth [m] where +Inf counts as far, and -Inf, NaN and depth <= 0 as near."""
     pred = np.asarray(pred, np.float64)
-    return np.where(pred == np.inf, far, np.where(pred > 0, pred, near))
+    return np.where(pred == np.inf, FAR, np.where(pred > 0, pred, NEAR))
 
 
 def align(pred: NDArray, target: NDArray, mode: str) -> NDArray[np.float64]:

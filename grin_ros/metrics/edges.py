@@ -63,7 +63,7 @@ def near_edges(depth: NDArray, reach: float = REACH) -> Mask:
     return np.asarray(distance <= reach + 1e-3)
 
 
-def flying_share(pred: NDArray, truth: NDArray, near: Mask, reach: int = REACH) -> float:
+def flying_share(pred: NDArray, truth: NDArray, near: Mask) -> float:
     """
     Return the share of the pixels near edges whose answer lies on neither surface there.
 
@@ -82,7 +82,7 @@ def flying_share(pred: NDArray, truth: NDArray, near: Mask, reach: int = REACH) 
     if not len(row):
         return float('nan')
     height, width = truth.shape
-    steps = range(-reach, reach + 1)
+    steps = range(-REACH, REACH + 1)
     around = [(np.clip(row + dy, 0, height - 1), np.clip(column + dx, 0, width - 1))
               for dy in steps for dx in steps]
     lowest, highest = np.full(len(row), np.inf), np.full(len(row), -np.inf)

@@ -148,7 +148,7 @@ class Outputs:
     def _clearing(self, result: Result, params: DepthParams) -> NDArray[np.float32]:
         """Return the ends of the rays along which space is free."""
         return clearing_points(self._grid(result, params), result.depth, result.spread,
-                               params.max_depth, params.clearing_range,
+                               result.shape_spread, params.max_depth, params.clearing_range,
                                params.clearing_max_sigma)
 
     def _grid(self, result: Result, params: DepthParams) -> CloudGrid:

@@ -44,23 +44,27 @@ def near_depth(depth: Array, spread: Array) -> Array:
     return np.where(np.isfinite(depth), near, depth).astype(np.float32, copy=False)
 
 
-def clearing_points(grid: CloudGrid, depth: Array, spread: Array, max_depth: float,
-                    far_range: float, max_spread: float) -> Array:
+def clearing_points(grid: CloudGrid, depth: Array, spread: Array, shape_spread: Array,
+                    max_depth: float, far_range: float, max_spread: float) -> Array:
     """
     Return (N, 3) ends of the rays along which a map may be cleared [m].
 
-    A ray ends at the 10th percentile of its depth or at ``far_range``, whichever is nearer.
+    A ray ends at the 10th percentile of its depth or at ``far_range``, whichever is nearer. An
+    error of the frame's scale moves what marks as it moves what clears, so it shortens no ray:
+    else the floor behind an obstacle that is gone would not clear its foot.
     Unknown depth (NaN), what is too near (-Inf), and what is doubtful give no ray.
 
     :param depth: (H, W) gated z [m]; +Inf beyond ``max_depth`` and in the sky.
     :param spread: (H, W) standard deviation as a share of depth.
+    :param shape_spread: (H, W) of it, what is not the frame's scale.
     :param far_range: longest ray [m].
     :param max_spread: largest spread of a ray that clears.
     """
-    z, spread = (picture[::grid.stride, ::grid.stride] for picture in (depth, spread))
+    z, spread, shape_spread = (picture[::grid.stride, ::grid.stride]
+                               for picture in (depth, spread, shape_spread))
     clears = (z > 0) & (spread <= max_spread)  # False for NaN
     # What is beyond max_depth is at least there.
-    z = near_depth(np.minimum(z, np.float32(max_depth)), spread)
+    z = near_depth(np.minimum(z, np.float32(max_depth)), shape_spread)
     distance = z * grid.stretch
     clears &= distance > 0  # NaN without a ray
     with np.errstate(divide='ignore', invalid='ignore'):

@@ -26,17 +26,19 @@ EDGE = 1 + 1 / 4 + 1 / 16  # a factor in inverse depth that may be an edge
 FLYING_SHARE = 0.2  # closer than this share of the step to either surface belongs to it
 FLYING_GROWTH = 1.5  # a slope grows with the window, the step at an edge does not
 CODES_PER_INVERSE_METRE = 6553.5  # so that 0.1 m is the largest code of 16 bits
+ROUNDING = 2  # codes
 REACH = 2  # [px] of the window around a pixel, at least that of an upsampled edge
 KERNEL = np.ones((2 * REACH + 1, 2 * REACH + 1), np.uint8)
 
 
-def apply_gates(depth: NDArray[np.float32], sigma: NDArray[np.float32] | None, min_depth: float,
-                max_depth: float, max_sigma: float = 0.0, edge_gate: bool = False
-                ) -> NDArray[np.float32]:
+def apply_gates(depth: NDArray[np.float32], ray_z: NDArray[np.float32],
+                sigma: NDArray[np.float32] | None, min_depth: float, max_depth: float,
+                max_sigma: float = 0.0, edge_gate: bool = False) -> NDArray[np.float32]:
     """
     Return gated depth: NaN cannot tell, +Inf beyond max_depth or sky, -Inf below min_depth.
 
     :param depth: (H, W) z [m]; +Inf for sky, NaN where there is no ray.
+    :param ray_z: (H, W) z of the unit rays.
     :param sigma: (H, W) standard deviation of depth [m]; needed for max_sigma.
     :param max_sigma: largest sigma as a share of depth, 0 for any.
     :param edge_gate: drop pixels that float between a near and a far surface.
@@ -44,7 +46,10 @@ def apply_gates(depth: NDArray[np.float32], sigma: NDArray[np.float32] | None, m
     with np.errstate(invalid='ignore'):
         gated = depth.copy()
         np.copyto(gated, np.inf, where=depth > max_depth)
-        np.copyto(gated, -np.inf, where=depth < min_depth)
+        near = depth < min_depth
+        if near.any():  # far to the side of a wide lens z is small, however far a thing is
+            near &= depth < np.float32(min_depth) * ray_z
+            np.copyto(gated, -np.inf, where=near)
         # Uncertainty wins over range: a wall that may be anywhere must not clear a costmap.
         if max_sigma > 0 and sigma is not None:
             vague = sigma > np.float32(max_sigma) * depth
@@ -82,5 +87,6 @@ def flying_pixels(depth: NDArray[np.float32]) -> NDArray[np.bool_]:
     growth = (np.max([near.ravel()[corner] for corner in corners], 0).astype(np.int32)
               - np.min([far.ravel()[corner] for corner in corners], 0))
     flying = np.zeros(depth.shape, np.bool_)
-    flying.ravel()[picked] = growth < step * FLYING_GROWTH
+    # Beyond the image's border nothing grows: a plane is just at the limit there.
+    flying.ravel()[picked] = growth + ROUNDING < step * FLYING_GROWTH
     return flying

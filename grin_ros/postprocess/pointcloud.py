@@ -92,7 +92,7 @@ class CloudGrid:
         Return (h, w, 4 or 5) organised or (N, 4 or 5) existing points: x y z rgb (sigma).
 
         :param depth: (H, W) z [m] on the camera's grid; not finite where there is no point.
-        :param image: (H', W', 3) uint8 RGB, H' and W' a multiple of H and W.
+        :param image: (H', W', 3) uint8 RGB, H' and W' about a multiple of H and W.
         :param sigma: (H, W) [m]; None leaves the field out.
         """
         z = depth[::self.stride, ::self.stride].copy()
@@ -114,7 +114,10 @@ class CloudGrid:
 
     def _colours(self, image: NDArray[np.uint8], shape: tuple[int, ...]) -> NDArray[np.float32]:
         """Return colours as the 0x00RRGGBB that rviz, PCL and Nav2 read from a float."""
-        scale = image.shape[0] // shape[0]
+        scale = round(image.shape[0] / shape[0])
+        height, width = shape[0] * scale, shape[1] * scale
+        if image.shape[:2] != (height, width):  # rare: a size that output_scale does not divide
+            image = np.asarray(cv2.resize(image, (width, height)), np.uint8)
         step = scale * self.stride
         rows, columns = self.stretch.shape
         # Four bytes per pixel first: picking every n-th of three is several times slower.

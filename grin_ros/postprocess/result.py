@@ -87,8 +87,8 @@ class Result:
                              else self._source)
         self.camera = self.image_camera.scaled(width, height)
         sigma = estimate.depth * self._seen_spread if params.max_sigma > 0 else None
-        depth = apply_gates(estimate.depth, sigma, params.min_depth, params.max_depth,
-                            params.max_sigma, params.edge_gate)
+        depth = apply_gates(estimate.depth, estimate.ray_z, sigma, params.min_depth,
+                            params.max_depth, params.max_sigma, params.edge_gate)
         self.depth: Array = self._moved.depth(depth) if self._moved else depth  # (H, W) [m]
 
     def described(self, rectified: bool) -> tuple[Any, bool]:
@@ -125,6 +125,12 @@ class Result:
     def spread(self) -> Array:
         """Return the (H, W) standard deviation as a share of depth."""
         return self._moved.nearest(self._seen_spread) if self._moved else self._seen_spread
+
+    @cached_property
+    def shape_spread(self) -> Array:
+        """Return the spread that is left when the scale of the frame is known."""
+        seen = np.asarray(self._estimate.spread(0.0))
+        return self._moved.nearest(seen) if self._moved else seen
 
     @cached_property
     def sigma(self) -> Array:

@@ -100,7 +100,7 @@ def see(world: VoxelMap, depth: np.ndarray, spread: np.ndarray | float = 0.1) ->
     """Update a map as the node's clouds do."""
     spread = np.broadcast_to(np.float32(spread), depth.shape)
     world.update(GRID.points(depth, IMAGE),
-                 clearing_points(GRID, depth, spread, MAX_DEPTH, 8.0, 0.6))
+                 clearing_points(GRID, depth, spread, spread, MAX_DEPTH, 8.0, 0.6))
 
 
 @pytest.mark.parametrize('sky', [False, True], ids=['before a wall', 'under the sky'])
@@ -127,6 +127,33 @@ def test_one_source_for_both_would_leave_it_there() -> None:
     assert world.near() > 10
 
 
+@pytest.mark.parametrize('height, at', [(0.5, 1.0), (0.5, 2.0), (0.5, 4.0), (1.0, 2.0),
+                                        (1.3, 1.5)])
+def test_the_foot_of_an_obstacle_goes_too(height: float, at: float) -> None:
+    """With the cells of the printed layer, and a scale that is 30 % uncertain."""
+    layer = yaml.safe_load(voxel_layer('/grin', 5.0, 8.0, 0.1, 2.0, height))['voxel_layer']
+    cell = np.array([0.05, 0.05, layer['z_resolution']])
+    slope_x, slope_y = GRID.slope_x, GRID.slope_y
+    with np.errstate(divide='ignore'):
+        empty = np.minimum(np.where(slope_y > 0, height / slope_y, np.inf), WALL)
+    box = (np.abs(slope_x) < 0.3 / at) & (at * slope_y > height - 0.4) & (empty > at)
+    seen = np.stack([np.full(slope_x.shape, at), -at * slope_x, height - at * slope_y], -1)[box]
+    seen = seen[seen[:, 2] >= layer['grin_mark']['min_obstacle_height']]
+    marked = {tuple(each) for each in np.floor(seen / cell).astype(int)}
+    assert len(marked) > 10
+    # The box goes: rays to what was behind it pass its cells, but for two before their end.
+    depth = np.kron(empty, np.ones((2, 2))).astype(np.float32)
+    shape, scale = np.full_like(depth, 0.11), 0.3
+    ends = clearing_points(GRID, depth, np.hypot(shape, scale), shape, MAX_DEPTH, 8.0, 0.6)
+    length = np.linalg.norm(ends, axis=-1)
+    for x in np.arange(at - 0.02, at + 0.07, 0.005):
+        reached = ends[x < ends[:, 2] * (1 - 0.1 / length)]
+        world = np.stack([np.full(len(reached), x), -reached[:, 0] * x / reached[:, 2],
+                          height - reached[:, 1] * x / reached[:, 2]], -1)
+        marked -= {tuple(each) for each in np.floor(world / cell).astype(int)}
+    assert not marked
+
+
 @pytest.mark.parametrize('unsure', ['nan', 'too near', 'large sigma', 'sky with large sigma',
                                     'sigma that reaches back'])
 def test_what_is_unknown_never_erases(unsure: str) -> None:
@@ -150,7 +177,7 @@ def test_what_is_unknown_never_erases(unsure: str) -> None:
 
 def test_rays_end_before_the_surface_and_never_beyond_the_range() -> None:
     depth, spread = room(sky=True), np.full(room().shape, 0.2, np.float32)
-    ends = clearing_points(GRID, depth, spread, MAX_DEPTH, 8.0, 0.6)
+    ends = clearing_points(GRID, depth, spread, spread, MAX_DEPTH, 8.0, 0.6)
     assert ends.dtype == np.float32 and np.isfinite(ends).all()
     distance = np.linalg.norm(ends, axis=-1)
     assert distance.max() == pytest.approx(8, rel=1e-4)
@@ -159,7 +186,7 @@ def test_rays_end_before_the_surface_and_never_beyond_the_range() -> None:
                                      pixels[:, 0].round().astype(int)]
     assert (ends[:, 2] <= near * (1 + 1e-4)).all()
     # Beyond max_depth nothing is known but that: a short one must not make rays longer.
-    short = clearing_points(GRID, np.full_like(depth, np.inf), spread, 3.0, 8.0, 0.6)
+    short = clearing_points(GRID, np.full_like(depth, np.inf), spread, spread, 3.0, 8.0, 0.6)
     assert short[:, 2].max() < 3
 
 
@@ -179,5 +206,5 @@ def test_near_keeps_what_is_not_finite() -> None:
 def test_without_rays_there_are_no_ends() -> None:
     barrel = CloudGrid(Camera(CAMERA.intrinsics, 160, 120, (-3.0, 0, 0, 0, 0)), 1)
     flat = np.full((120, 160), 2, np.float32)
-    ends = clearing_points(barrel, flat, 0 * flat, MAX_DEPTH, 8.0, 0.6)
+    ends = clearing_points(barrel, flat, 0 * flat, 0 * flat, MAX_DEPTH, 8.0, 0.6)
     assert 0 < len(ends) < flat.size and np.isfinite(ends).all()

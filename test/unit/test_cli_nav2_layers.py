@@ -57,6 +57,19 @@ def test_voxel_layer_has_two_sources_and_holds_the_camera(
     assert made['z_voxels'] <= 16 and made['z_voxels'] * made['z_resolution'] > 2.5
 
 
+@pytest.mark.parametrize('kind', ['voxel', 'stvl'])
+def test_lengths_are_floats_as_the_plugins_declare_them(
+        tmp_path: Path, capsys: pytest.CaptureFixture, kind: str) -> None:
+    made = layer(tmp_path / 'camera.yaml', capsys, '--layer', kind, '--marking-range', '4',
+                 '--max-height', '2', '--min-height', '0', '--clearing-range', '9')
+    lengths = {f'{owner}.{name}': value for owner, values in {'': made, **{
+        name: made[name] for name in made['observation_sources'].split()}}.items()
+        for name, value in values.items()
+        if name.endswith(('_height', 'range', '_z', 'resolution', '_angle', '_size'))}
+    assert len(lengths) > 6
+    assert {name for name, value in lengths.items() if not isinstance(value, float)} == set()
+
+
 def test_stvl_layer_has_the_frustum(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
     made = layer(tmp_path / 'camera.yaml', capsys, '--layer', 'stvl')
     clear = made['grin_clear']

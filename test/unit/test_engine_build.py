@@ -176,19 +176,6 @@ def test_a_plan_does_not_run_without_a_device(tiny_bundle: Path) -> None:
     assert log.last_error
 
 
-def test_cancel_stops_the_builder_at_its_next_step(tiny_bundle: Path) -> None:
-    model = graph_bytes(load_bundle(tiny_bundle), Profile(128, 96, 192), 'frame', 'fp16')
-    asked = []
-
-    def cancelled() -> bool:
-        asked.append(time.monotonic())
-        return len(asked) > 3
-
-    with pytest.raises(Cancelled):
-        build_plan(trt, model, RTX, cancelled=cancelled)
-    assert len(asked) < 20
-
-
 def test_a_build_apart_gives_the_same_tensors(tiny_bundle: Path) -> None:
     model = graph_bytes(load_bundle(tiny_bundle), Profile(128, 96, 192), 'frame', 'fp16')
     said: list[Any] = []

@@ -86,6 +86,18 @@ def test_colours_are_those_of_the_pixel(scale: int) -> None:
     assert not (bits >> 24).any()
 
 
+def test_colours_where_the_scale_does_not_divide_the_image() -> None:
+    for height, width in ((11, 64), (15, 63), (48, 643)):
+        image = np.repeat(np.linspace(0, 250, width).astype(np.uint8)[None, :, None], 3, 2)
+        image = np.ascontiguousarray(np.repeat(image, height, 0))
+        camera = Camera.from_hfov(70, width, height).scaled(width // 4, height // 4)
+        depth = np.ones((height // 4, width // 4), np.float32)
+        points = CloudGrid(camera, 1).points(depth, image)
+        grey = (np.ascontiguousarray(points[..., 3]).view(np.uint32) & 255).astype(int)
+        expected = (np.arange(width // 4) + 0.5) * 250 / (width // 4)
+        assert np.abs(grey - expected).max() <= 250 * 2.5 / width + 1
+
+
 def test_range_limits_are_distances_and_not_depths() -> None:
     depth = np.full((HEIGHT, WIDTH), 2, np.float32)
     points = CloudGrid(PINHOLE, 1).points(

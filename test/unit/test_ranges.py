@@ -69,7 +69,7 @@ def cloud(points: np.ndarray, kind: str = '<f4', step: int = 20, pad: int = 0, r
 
 
 def test_a_scan_gives_points_where_it_hit() -> None:
-    points = points_from_scan(scan([1.0, math.inf, 2.0, math.nan, 0.05, 11.0, 3.0]))
+    points = points_from_scan(scan([1.0, math.inf, 2.0, math.nan, 0.05, 10.0, 3.0]))
     assert np.allclose(points, [[math.cos(math.pi / 4), -math.sin(math.pi / 4), 0],
                                 [2 * math.cos(math.pi / 12), -2 * math.sin(math.pi / 12), 0],
                                 [3 * math.cos(math.pi / 4), 3 * math.sin(math.pi / 4), 0]])
@@ -164,6 +164,12 @@ def test_what_a_distorted_lens_does_not_see_is_not_folded_into_its_image() -> No
     wide = np.array([[1.5, 0.0, 1.0], [1.4, 0.5, 1.0]])
     assert (camera.project(wide) < (320, 240)).all()
     inside = np.array([[0.3, 0.2, 1.0]])
+    # Nearer than it and folded onto its very pixel: a ghost must not take its place.
+    x = np.linspace(1.2, 3.5, 20001)
+    ghosts = np.stack([x, x * 2 / 3, np.ones_like(x)], -1) * 0.4
+    at = camera.project(ghosts) - camera.project(inside)
+    wide = np.concatenate([wide, ghosts[[np.abs(at).sum(-1).argmin()]]])
+    assert np.abs(at).max(-1).min() < 2
     prompts = known_ranges(np.concatenate([wide, inside]), camera, IN_PLACE, 0.02)
     known = prompts[np.isfinite(prompts[:, 2])]
     assert len(known) == 1 and np.allclose(known[0, :2], camera.project(inside)[0])
