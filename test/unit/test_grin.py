@@ -89,7 +89,7 @@ def test_padding_changes_no_output(grin, frame, pad: int, pad_prompts: int) -> N
         np.testing.assert_allclose(a, b, atol=2e-5)
 
 
-def test_answers_do_not_depend_on_how_many_are_asked(grin, frame) -> None:
+def test_pixels_weigh_alike_however_many_are_asked(grin, frame) -> None:
     """Each pixel asked nine times weighs as much beside image and prompts as asked once."""
     once, often = run(grin, frame), run(grin, frame, order=torch.arange(TOKENS).repeat(9))
     for a, b in zip(once, often, strict=True):
