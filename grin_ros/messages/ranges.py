@@ -209,9 +209,13 @@ class Ranges:
                             'image: raise ranges_max_age, or check that both clocks agree')
             return nothing
         try:
-            result = known_ranges(READERS[self.kind](found[1]), camera, pose, sigma)
+            points = READERS[self.kind](found[1])
+            result = known_ranges(points, camera, pose, sigma)
         except GrinError as error:
             self.problem = f'{self.topic}: {error}'
+            return nothing
+        if not np.isfinite(points).all(-1).any():
+            self.problem = f'{self.topic} has no points: nothing is within the reach of its sensor'
             return nothing
         self.problem = '' if np.isfinite(result).any() else (
             f'no point on {self.topic} falls into the image: check ranges_camera_pose, the pose '

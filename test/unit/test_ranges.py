@@ -211,5 +211,10 @@ def test_no_ranges_say_why() -> None:
     broken.width = 9
     ranges.put(broken)
     assert '/lidar: the cloud of 9x1' in problem()
+    open_space = cloud(np.full((3, 3), np.nan))
+    open_space.header.stamp.nanosec = 900_000_000
+    ranges.forget()
+    ranges.put(open_space)
+    assert 'nothing is within the reach of its sensor' in problem()
     ranges.forget()
     assert 'nothing came' in problem()
