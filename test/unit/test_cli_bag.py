@@ -128,8 +128,9 @@ def test_every_image_gets_the_depth_that_the_estimator_gives_it(
         assert moment == seconds * 10**9 and depth.header == description.header
         assert (depth.header.stamp.sec, depth.header.stamp.nanosec) == (seconds, 5)
         assert (depth.header.frame_id, depth.encoding) == ('base', '32FC1')
-        expected = estimator.estimate(rgb, camera).depth
-        expected = np.where(expected > 5, np.inf, np.where(expected < 0.1, -np.inf, expected))
+        estimate = estimator.estimate(rgb, camera)
+        expected = np.where(estimate.depth > 5, np.inf, np.where(
+            (estimate.depth < 0.1) & (estimate.range < 0.1), -np.inf, estimate.depth))
         np.testing.assert_array_equal(depth.data.view(np.float32).reshape(HEIGHT, WIDTH), expected)
         assert description.k.tolist() == K and description.p[0] == 70
 
