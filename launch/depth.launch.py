@@ -118,6 +118,7 @@ def start(context: LaunchContext) -> list[LaunchDescriptionEntity]:
         profile = os.path.join(SHARE, 'config', 'fastdds_shm.xml')
         age = 'old' if os.environ.get('ROS_DISTRO') in BEFORE_KILTED else 'new'
         environment = {PROFILE_VARIABLES[age]: profile}
+    clock = {name: given[name] for name in given if name == 'use_sim_time'}
     return [
         LifecycleNode(
             package='grin_ros', executable='depth_node', name='grin_depth', namespace=namespace,
@@ -128,6 +129,7 @@ def start(context: LaunchContext) -> list[LaunchDescriptionEntity]:
         Node(
             package='rviz2', executable='rviz2', output='screen', additional_env=environment,
             arguments=['-d', os.path.join(SHARE, 'config', 'depth.rviz')],
+            parameters=[clock] if clock else [],
             remappings=[(f'/grin/{topic}', f'/{shown}/{topic}'.replace('//', '/'))
                         for topic in OUTPUTS],
             condition=IfCondition(LaunchConfiguration('rviz'))),
