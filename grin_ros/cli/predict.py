@@ -67,6 +67,13 @@ def run(options: argparse.Namespace) -> int:
     if twice:
         raise GrinError(f'several images are called {", ".join(twice)}: their results would '
                         'overwrite each other, so give them in separate calls')
+    for path in options.images:
+        # Beside a photo such a name may be its true depth (--dataset folder).
+        found = [name for name in (f'{path.stem}_depth.png', f'{path.stem}_depth.npy')
+                 if (options.output / name).exists()]
+        if found and not (options.output / f'{path.stem}_sigma.npy').exists():
+            raise GrinError(f'{options.output / found[0]} is there already, and not of an earlier '
+                            'run: give another --output')
     mount = chosen_mount(options)
     if options.range and (mount or options.no_intrinsics):
         raise GrinError('--range tells the scale and needs a known camera: leave out '
@@ -86,7 +93,10 @@ def run(options: argparse.Namespace) -> int:
         if mount and camera:
             result = (floor := FloorScale()).apply(result, camera, mount)
             complain(f'{path}: {floor_note(floor)}')
-        write_files(options.output / path.stem, image, camera, result)
+        try:
+            write_files(options.output / path.stem, image, camera, result)
+        except OSError as error:
+            raise GrinError(f'{options.output} cannot be written: {error}') from error
         rows.append(summary(path, result))
     for row in rows:
         note = '' if row['metric'] else ' (scale not metric)'
@@ -105,7 +115,8 @@ def write_files(base: Path, image: NDArray[np.uint8], camera: Camera | None,
     np.save(f'{base}_depth.npy', result.depth)
     np.save(f'{base}_sigma.npy', result.sigma)
     picture = cv2.cvtColor(visualise.depth_picture(result.depth), cv2.COLOR_RGB2BGR)
-    cv2.imwrite(f'{base}_depth.png', picture)
+    if not cv2.imwrite(f'{base}_depth.png', picture):
+        raise OSError(f'{base}_depth.png was not written: is the disk full?')
     visualise.write_ply(Path(f'{base}_points.ply'), camera.unproject(result.depth), image)
 
 

@@ -175,7 +175,7 @@ class ShardDataset:
             self.paths = sorted(root.glob('*.tar')) if root.is_dir() else [root]
         else:
             self.paths = [Path(path) for path in source]
-        if not self.paths:
+        if not self.paths or not all(path.exists() for path in self.paths):
             raise GrinError(f'no shards (*.tar) in {source}: render some with `grin scenes '
                             f'--out {source}`, or write your own frames with `grin shards`')
         keys: list[str] = []

@@ -156,6 +156,11 @@ def config_from_dict(values: dict[str, Any]) -> TrainConfig:
         if 'input_size' in values:
             width, height = values['input_size']
             values['input_size'] = (int(width), int(height))
+        for item in fields(TrainConfig):  # YAML reads 1e-3 as text
+            if item.type == 'float' and item.name in values:
+                values[item.name] = float(values[item.name])
+            elif item.type == 'int' and not isinstance(values.get(item.name, 0), int):
+                raise ValueError(f'{item.name} must be a whole number, not {values[item.name]}')
         values['model'] = GrinConfig.from_dict(values.get('model') or {})
         config = TrainConfig(**values)
     except (KeyError, TypeError, ValueError) as error:

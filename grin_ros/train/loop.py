@@ -85,7 +85,9 @@ def train(config: TrainConfig, resume: bool = True, minutes: float | None = None
         last.unlink(missing_ok=True)  # of another run: no spike may go back to it
         average.module.load_state_dict(model.state_dict())
     # A best checkpoint of another run may lie there, too.
-    chosen = output / checkpoints.BEST if step and (output / checkpoints.BEST).exists() else last
+    chosen = output / checkpoints.BEST
+    if best == float('inf') or not chosen.exists():
+        chosen = last
     objective, optimizer = accelerator.prepare(DiffusionLoss(model, config.objective), optimizer)
     # After prepare, which moves the model to its device.
     anchor = Anchor(model.encoder.trunk, config.encoder_pull) if config.encoder_pull else None

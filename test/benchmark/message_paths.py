@@ -68,6 +68,7 @@ class Ours:
         """Read the calibration, as the node does when it is new."""
         self._info, self._camera = info, Camera.from_camera_info(info, True)
         self._grid = CloudGrid(self._camera, STRIDE)
+        self._ray_z = self._camera.rays()[..., 2].copy()
         self._results = Results() if gates else None
         self._params = DepthParams()
 
@@ -76,7 +77,7 @@ class Ours:
         image = image_from_msg(msg)
         if self._results is not None:
             frame = Frame(msg.header, image, self._camera, self._info)
-            estimate = SimpleNamespace(depth=depth)
+            estimate = SimpleNamespace(depth=depth, ray_z=self._ray_z)
             depth = self._results.make(frame, estimate, self._params).depth
         return (depth_to_msg(depth, '32FC1', msg.header),
                 camera_info_to_msg(self._info, self._camera, True, msg.header),

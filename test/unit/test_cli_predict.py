@@ -121,6 +121,21 @@ def test_problems_of_the_user_end_with_one_sentence(
     assert 'grin.json is missing' in capsys.readouterr().err
 
 
+def test_true_depth_beside_a_photo_is_not_overwritten(
+        tiny_bundle: Path, photo: Path, tmp_path: Path,
+        capsys: pytest.CaptureFixture[str]) -> None:
+    truth = photo.with_name(f'{photo.stem}_depth.png')
+    assert cv2.imwrite(str(truth), np.full((4, 4), 2000, np.uint16))
+    before = truth.read_bytes()
+    here = ('--hfov', '60', '--output', photo.parent)
+    assert predict(tiny_bundle, photo, *here) == 2
+    assert f'{truth.name} is there already' in capsys.readouterr().err
+    assert truth.read_bytes() == before
+    truth.unlink()
+    for _ in range(2):  # results of its own are replaced
+        assert predict(tiny_bundle, photo, *here) == 0
+
+
 def test_the_camera_of_another_size_is_refused(
         tiny_bundle: Path, photo: Path, tmp_path: Path,
         capsys: pytest.CaptureFixture[str]) -> None:

@@ -29,6 +29,7 @@ torch = pytest.importorskip('torch', reason='export needs torch')
 from grin_ros import backends  # noqa: E402
 from grin_ros.bundle import load_bundle  # noqa: E402
 from grin_ros.camera import Camera  # noqa: E402
+from grin_ros.errors import GrinError  # noqa: E402
 from grin_ros.train import export  # noqa: E402
 from grin_ros.train.checkpoint import Checkpoint  # noqa: E402
 
@@ -88,6 +89,16 @@ def test_export_refuses_graphs_that_disagree(tiny_bundle: Path, tmp_path: Path) 
     probe = dict(np.load(tiny_bundle / 'probe.npz'))
     probe['x_0_1'] = probe['x_0_1'] + 0.01
     assert export.check_parity(tiny_bundle, probe)['1'] > export.PARITY_P
+
+
+def test_weights_that_fp16_cannot_hold_are_refused(tmp_path: Path) -> None:
+    for value in (float('nan'), 1e6):
+        weights = tiny_grin().state_dict()
+        weights['latents'] = torch.full_like(weights['latents'], value)
+        with pytest.raises(GrinError, match='not finite in fp16'):
+            export.export_bundle(Checkpoint(tiny_grin().config, weights, {}, {}, 0, {}),
+                                 tmp_path / 'bundle')
+    assert not (tmp_path / 'bundle').exists()
 
 
 def test_graphs_hold_no_path_of_the_machine(tiny_bundle: Path) -> None:

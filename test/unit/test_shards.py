@@ -90,6 +90,8 @@ def test_errors_name_file_and_remedy(tmp_path):
     """An empty folder, a truncated shard and a damaged picture are told apart."""
     with pytest.raises(GrinError, match='grin scenes'):
         ShardDataset(tmp_path)
+    with pytest.raises(GrinError, match='no shards .* in nowhere: render some'):
+        ShardDataset('nowhere')
     with ShardWriter(tmp_path, 'some') as writer:
         writer.add(make_sample(0))
     path = tmp_path / 'some-000000.tar'

@@ -85,6 +85,7 @@ def test_a_new_run_does_not_name_the_best_of_another(config: TrainConfig) -> Non
     """Stopped before its first validation it has a last checkpoint only."""
     assert train(config).name == checkpoints.BEST
     assert train(config, resume=False, minutes=0).name == checkpoints.LAST
+    assert train(config, minutes=0).name == checkpoints.LAST  # still none of its own
 
 
 def test_a_run_gone_astray_goes_back(config: TrainConfig,
@@ -197,6 +198,8 @@ def test_a_damaged_checkpoint_is_named(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize('values, message', [
     ({'learnin_rate': 1}, 'did you mean learning_rate'),
+    ({'seed': 'x'}, 'seed must be a whole number'),
+    ({'ema_decay': 'abc'}, 'training config'),
     ({'objective': 'gan'}, 'objective must be diffusion or regression'),
     ({'model': {'latent_dmi': 3}}, 'latent_dmi'),
     ({'stages': [{'until': 1, 'sizes': [[100, 96]], 'batch_size': 1, 'num_tokens': 1}]},
@@ -208,6 +211,8 @@ def test_a_wrong_setting_is_named(values: dict, message: str) -> None:
             'stages': [{'until': 1, 'sizes': [[32, 32]], 'batch_size': 1, 'num_tokens': 1}]}
     with pytest.raises(GrinError, match=message):
         config_from_dict({**base, **values})
+    # What YAML takes for text.
+    assert config_from_dict({**base, 'learning_rate': '1e-3'}).learning_rate == 1e-3
 
 
 def test_missing_shards_say_how_to_render_them(config: TrainConfig, tmp_path: Path) -> None:
