@@ -73,12 +73,12 @@ def voxel_layer(namespace: str, marking_range: float, clearing_range: float, min
     z_resolution = math.ceil(round(tall / Z_VOXELS / 0.01, 6)) * 0.01
     # A voxel that no ray reaches keeps its obstacle for ever.
     first = math.floor((FLOOR_GAP * camera_height + CELLS_SHORT / 2) / z_resolution)
-    lowest = max(min_height, first * z_resolution)
+    lowest = float(max(min_height, round(first * z_resolution, 2)))
     return f"""\
 # Nav2 drops points outside of a source's heights before it marks and before it clears. So the
 # floor and the sky would clear nothing, had they not a source with wide limits of their own.
 # The node needs clearing_range: {clearing_range:g}
-# What is lower than {lowest:.2f} m is not marked: no ray would clear it.
+# What is lower than {lowest!r} m is not marked: no ray would clear it.
 # A voxel layer clears only while the camera is inside: below {Z_VOXELS * z_resolution:.2f} m.
 voxel_layer:
   plugin: "nav2_costmap_2d::VoxelLayer"
@@ -98,7 +98,7 @@ voxel_layer:
     data_type: "PointCloud2"
     marking: true
     clearing: false
-    min_obstacle_height: {lowest:.2f}
+    min_obstacle_height: {lowest!r}
     max_obstacle_height: {float(max_height)!r}
     obstacle_min_range: 0.0
     obstacle_max_range: {float(marking_range)!r}

@@ -131,17 +131,23 @@ def known_ranges(points: NDArray[np.floating], camera: Camera, pose: Sequence[fl
     points, range_m = points[drawn], np.sqrt(squared[drawn])
     pixels = camera.project(points) if len(points) else np.zeros((0, 2))
     size = np.array([camera.width, camera.height])
-    inside = ((pixels > -0.5) & (pixels < size - 0.5)).all(-1)
-    if camera.distortion:
-        # A distorted lens folds what it does not see back into its image.
-        directions = points[inside] / range_m[inside, None]
-        alike = np.einsum('ij,ij->i', camera.rays_at(pixels[inside]), directions) > 0.9999
-        inside = np.flatnonzero(inside)[alike]
-    points, pixels, range_m = points[inside], pixels[inside], range_m[inside]
-    columns, rows = ((pixels + 0.5) // (size.max() / CELLS)).astype(int).T
-    order = np.argsort(range_m, kind='stable')
-    _, first = np.unique((rows * CELLS + columns)[order], return_index=True)
-    chosen = rng.permutation(order[first])[:COUNT]
+    inside = np.flatnonzero(((pixels > -0.5) & (pixels < size - 0.5)).all(-1))
+
+    def nearest_of_cells(candidates: NDArray[np.intp]) -> NDArray[np.intp]:
+        ordered = candidates[np.argsort(range_m[candidates], kind='stable')]
+        columns, rows = ((pixels[ordered] + 0.5) // (size.max() / CELLS)).astype(int).T
+        _, first = np.unique(rows * CELLS + columns, return_index=True)
+        return rng.permutation(ordered[first])[:COUNT]
+
+    def is_seen(candidates: NDArray[np.intp]) -> NDArray[np.bool_]:
+        directions = points[candidates] / range_m[candidates, None]
+        return np.einsum('ij,ij->i', camera.rays_at(pixels[candidates]), directions) > 0.9999
+
+    chosen = nearest_of_cells(inside)
+    # A distorted lens folds what it does not see back into its image. To look at all points
+    # takes milliseconds, so that is done only where there are such.
+    if camera.distortion and not is_seen(chosen).all():
+        chosen = nearest_of_cells(inside[is_seen(inside)])
     prompts[:len(chosen)] = np.column_stack(
         [pixels[chosen], range_m[chosen], np.full(len(chosen), sigma)])
     return prompts
