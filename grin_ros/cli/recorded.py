@@ -22,7 +22,7 @@ from types import SimpleNamespace
 from typing import Any
 
 from grin_ros.errors import GrinError
-from grin_ros.messages import camera_info_fields
+from grin_ros.messages.grid_info import camera_info_fields
 from grin_ros.messages.intake import CameraInfos, Frame, read_frame, rectified_rule
 from grin_ros.messages.ranges import Ranges
 from grin_ros.params import DepthParams, RANGES_TYPES

@@ -30,7 +30,8 @@ from sensor_msgs.msg import CameraInfo, Image
 from std_msgs.msg import Header
 
 from grin_ros.demo.frames import motorcycle, shipped
-from grin_ros.messages import camera_info_to_msg, image_to_msg
+from grin_ros.messages import image_to_msg
+from grin_ros.messages.grid_info import GridInfo
 
 SETTLING = 2.0  # s between the first subscription and the first picture
 
@@ -60,7 +61,7 @@ def main() -> None:
             # The frame_id comes back with the answer, so it can say which picture this is.
             header = Header(frame_id=frame.name)
             image = image_to_msg(frame.image, 'rgb8', header)
-            info = camera_info_to_msg(None, frame.camera, True, header)
+            info = GridInfo().to_msg(None, frame.camera, True, header)
             for _ in range(options.repeat):
                 image.header.stamp = info.header.stamp = node.get_clock().now().to_msg()
                 infos.publish(info)

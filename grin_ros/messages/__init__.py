@@ -18,15 +18,16 @@
 
 from __future__ import annotations
 
+from array import array
 import functools
 import importlib
+import math
 from typing import Any
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from grin_ros.camera import Camera, region_of
 from grin_ros.errors import GrinError, require
 
 # Encoding -> dtype, numbers per pixel, OpenCV conversion to RGB. OpenCV names a Bayer pattern
@@ -153,21 +154,48 @@ def image_from_compressed(msg: Any) -> NDArray[np.uint8]:
     return np.asarray(cv2.cvtColor(image, code), np.uint8)
 
 
-def set_data(msg: Any, array: NDArray) -> None:
-    """Put an array's bytes into a fresh message."""
+class MessageMemory:
+    """
+    Memory of messages that are built anew for each frame, by name, which arrays share.
+
+    A publisher is done with a message when it returns, so the next one may have its memory. To
+    ask for new memory and to copy an array into it takes longer than to lift depth to points.
+    """
+
+    def __init__(self) -> None:
+        """Start without any."""
+        self._kept: dict[str, array[int]] = {}
+
+    def floats(self, name: str, shape: tuple[int, ...]) -> NDArray[np.float32]:
+        """Return an array to fill; set_data() gives its memory to a message instead of a copy."""
+        size = math.prod(shape) * np.dtype(np.float32).itemsize
+        memory = self._kept.get(name)
+        if memory is None or len(memory) != size:
+            memory = self._kept[name] = array('B', b'\0') * size
+        return np.frombuffer(memory, np.float32).reshape(shape)
+
+
+def set_data(msg: Any, pixels: NDArray) -> None:
+    """Put an array's bytes into a fresh message; those of a MessageMemory are not copied."""
+    memory: Any = pixels
+    while isinstance(memory, np.ndarray):
+        memory = memory.base
+    owner = getattr(memory, 'obj', None)
+    if isinstance(owner, array) and pixels.flags.c_contiguous and memory.nbytes == pixels.nbytes:
+        msg._data = owner  # the property copies it from Jazzy on
     # A fresh message holds an empty array.array: appending in place is the only way that is
     # fast on every distribution (assigning bytes costs 140 ms per VGA image where fields are
     # checked one by one, an ndarray 130 ms everywhere).
-    if array.size:  # the bytes of nothing cannot be cast
-        msg.data.frombytes(np.ascontiguousarray(array).data.cast('B'))
+    elif pixels.size:  # the bytes of nothing cannot be cast
+        msg.data.frombytes(np.ascontiguousarray(pixels).data.cast('B'))
 
 
-def image_to_msg(array: NDArray, encoding: str, header: Any) -> Any:
-    """Return a sensor_msgs/Image of an (H, W) or (H, W, C) array with its header."""
+def image_to_msg(pixels: NDArray, encoding: str, header: Any) -> Any:
+    """Return a sensor_msgs/Image of (H, W) or (H, W, C) pixels with their header."""
     msg = require('sensor_msgs.msg', 'ros').Image(
-        header=header, height=array.shape[0], width=array.shape[1], encoding=encoding,
-        is_bigendian=0, step=array.nbytes // array.shape[0])
-    set_data(msg, array)
+        header=header, height=pixels.shape[0], width=pixels.shape[1], encoding=encoding,
+        is_bigendian=0, step=pixels.nbytes // pixels.shape[0])
+    set_data(msg, pixels)
     return msg
 
 
@@ -178,41 +206,3 @@ def depth_to_msg(depth: NDArray[np.float32], encoding: str, header: Any) -> Any:
             mm = np.rint(depth * np.float32(1000))
             depth = np.where((mm >= 1) & (mm <= 65535), mm, 0).astype(np.uint16)
     return image_to_msg(depth, encoding, header)
-
-
-def camera_info_to_msg(source: Any | None, camera: Camera, rectified: bool, header: Any) -> Any:
-    """Return the CameraInfo of an output grid; see camera_info_fields."""
-    fields = camera_info_fields(source, camera, rectified)
-    return require('sensor_msgs.msg', 'ros').CameraInfo(header=header, **fields)
-
-
-def camera_info_fields(source: Any | None, camera: Camera, rectified: bool) -> dict[str, Any]:
-    """
-    Return the fields of the CameraInfo of an output grid but its header, binning and roi.
-
-    K and P are moved with the pixels, P is never zero.
-
-    :param source: CameraInfo of the input, None without one.
-    :param camera: camera of the grid, from ``source`` by its region, binning and scaling.
-    :param rectified: True when the grid is rectified: K is then the 3x3 of P and D zero.
-    """
-    k = camera.intrinsics
-    projection = np.hstack([k, np.zeros((3, 1))])
-    rotation = np.eye(3)
-    model, distortion = 'plumb_bob', [0.0] * 5
-    if source is not None:
-        given = np.asarray(source.p, np.float64).reshape(3, 4)
-        if given[0, 0] != 0 and given[1, 1] != 0:
-            x, y, width, height, *_ = region_of(source)
-            sx, sy = camera.width / width, camera.height / height
-            # Pixel centres are integers: u' = (u - x + 0.5) s - 0.5.
-            move = np.array([[sx, 0, (0.5 - x) * sx - 0.5], [0, sy, (0.5 - y) * sy - 0.5],
-                             [0, 0, 1]])
-            projection = move @ given
-        if any(source.r):
-            rotation = np.asarray(source.r, np.float64).reshape(3, 3)
-        if not rectified:
-            model, distortion = source.distortion_model or model, list(source.d)
-    return {'height': camera.height, 'width': camera.width, 'distortion_model': model,
-            'd': list(distortion), 'k': k.ravel(), 'r': rotation.ravel(),
-            'p': projection.ravel()}

@@ -28,7 +28,8 @@ from rclpy.lifecycle import LifecycleNode
 from sensor_msgs.msg import CameraInfo, Image, PointCloud2
 
 from grin_ros.errors import GrinError
-from grin_ros.messages import camera_info_to_msg, depth_to_msg, image_to_msg
+from grin_ros.messages import depth_to_msg, image_to_msg, MessageMemory
+from grin_ros.messages.grid_info import GridInfo
 from grin_ros.messages.intake import Frame
 from grin_ros.node.metronome import Metronome
 from grin_ros.node.qos import explained, output_qos, unheard
@@ -79,7 +80,9 @@ class Outputs:
         except GrinError:
             self.close()
             raise
-        self._results = Results()
+        self._memory = MessageMemory()
+        self._results = Results(self._memory)
+        self._grid_info, self._image_info = GridInfo(), GridInfo()
         self._cloud_grid: CloudGrid | None = None
         self._cloud_pace = Metronome()
 
@@ -123,7 +126,7 @@ class Outputs:
 
         makers: dict[str, Callable[[], Any]] = {
             'depth': lambda: depth_to_msg(depth, params.depth_encoding, header),
-            'camera_info': lambda: camera_info_to_msg(info, result.camera, flat, header),
+            'camera_info': lambda: self._grid_info.to_msg(info, result.camera, flat, header),
             'points': lambda: cloud_to_msg(self._points(result, params), header),
             'sigma': lambda: image_to_msg(result.sigma, '32FC1', header),
             'near': lambda: depth_to_msg(near_depth(depth, result.spread),
@@ -133,17 +136,19 @@ class Outputs:
             'depth_color': lambda: image_to_msg(colour_depth(
                 np.maximum(depth, nearest), nearest, params.max_depth), 'rgb8', header),
             'rgb/image': lambda: image_to_msg(result.image, 'rgb8', header),
-            'rgb/camera_info': lambda: camera_info_to_msg(info, result.image_camera, flat,
-                                                          header)}
+            'rgb/camera_info': lambda: self._image_info.to_msg(info, result.image_camera, flat,
+                                                               header)}
         return {name: make() for name, make in makers.items() if name in wanted}
 
     def _points(self, result: Result, params: DepthParams) -> NDArray[np.float32]:
         """Lift depth to points."""
-        return self._grid(result, params).points(
-            result.depth, result.image, result.sigma if params.publish_sigma_field else None,
-            CloudLimits(params.points_min_range, params.points_max_range or math.inf,
-                        *_heights(params)),
-            params.points_organized)
+        grid = self._grid(result, params)
+        sigma = result.sigma if params.publish_sigma_field else None
+        limits = CloudLimits(params.points_min_range, params.points_max_range or math.inf,
+                             *_heights(params))
+        out = self._memory.floats('points', (*grid.stretch.shape, 4 if sigma is None else 5))
+        return grid.points(result.depth, result.image, sigma, limits, params.points_organized,
+                           out)
 
     def _clearing(self, result: Result, params: DepthParams) -> NDArray[np.float32]:
         """Return the ends of the rays along which space is free."""

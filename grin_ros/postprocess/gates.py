@@ -33,7 +33,8 @@ KERNEL = np.ones((2 * REACH + 1, 2 * REACH + 1), np.uint8)
 
 def apply_gates(depth: NDArray[np.float32], ray_z: NDArray[np.float32],
                 sigma: NDArray[np.float32] | None, min_depth: float, max_depth: float,
-                max_sigma: float = 0.0, edge_gate: bool = False) -> NDArray[np.float32]:
+                max_sigma: float = 0.0, edge_gate: bool = False,
+                out: NDArray[np.float32] | None = None) -> NDArray[np.float32]:
     """
     Return gated depth: NaN cannot tell, +Inf beyond max_depth or sky, -Inf below min_depth.
 
@@ -42,9 +43,11 @@ def apply_gates(depth: NDArray[np.float32], ray_z: NDArray[np.float32],
     :param sigma: (H, W) standard deviation of depth [m]; needed for max_sigma.
     :param max_sigma: largest sigma as a share of depth, 0 for any.
     :param edge_gate: drop pixels that float between a near and a far surface.
+    :param out: (H, W) to be filled and returned; None for a new array.
     """
     with np.errstate(invalid='ignore'):
-        gated = depth.copy()
+        gated = np.empty_like(depth) if out is None else out
+        np.copyto(gated, depth)
         np.copyto(gated, np.inf, where=depth > max_depth)
         near = depth < min_depth
         if near.any():  # far to the side of a wide lens z is small, however far a thing is

@@ -19,6 +19,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+import functools
 import math
 import sys
 from typing import Any
@@ -31,7 +32,6 @@ from grin_ros.camera import Camera
 from grin_ros.errors import require
 from grin_ros.messages import set_data
 
-FARTHEST = np.finfo(np.float32).max
 FIELD_NAMES = ('x', 'y', 'z', 'rgb', 'sigma')  # all FLOAT32, without gaps
 
 
@@ -50,6 +50,11 @@ class CloudLimits:
     max_range: float = math.inf
     min_height: float = -math.inf
     max_height: float = math.inf
+
+    @property
+    def has_range(self) -> bool:
+        """Return whether the distance matters."""
+        return self.min_range > 0 or math.isfinite(self.max_range)
 
     @property
     def has_height(self) -> bool:
@@ -74,6 +79,7 @@ class CloudGrid:
     slope_x: NDArray[np.float32] = field(init=False)  # (h, w) x/z; NaN where there is no ray
     slope_y: NDArray[np.float32] = field(init=False)  # (h, w) y/z
     stretch: NDArray[np.float32] = field(init=False)  # (h, w) range/z
+    has_ray: NDArray[np.bool_] = field(init=False)
 
     def __post_init__(self) -> None:
         """Compute the rays; one that does not point forward counts as none."""
@@ -84,22 +90,26 @@ class CloudGrid:
         self.slope_x, self.slope_y = (np.ascontiguousarray(plane, np.float32)
                                       for plane in np.moveaxis(slopes, -1, 0))
         self.stretch = np.sqrt(1 + (slopes ** 2).sum(-1)).astype(np.float32)
+        self.has_ray = np.isfinite(self.stretch)
 
     def points(self, depth: NDArray[np.float32], image: NDArray[np.uint8],
                sigma: NDArray[np.float32] | None = None, limits: CloudLimits = EVERYTHING,
-               organized: bool = True) -> NDArray[np.float32]:
+               organized: bool = True, out: NDArray[np.float32] | None = None
+               ) -> NDArray[np.float32]:
         """
         Return (h, w, 4 or 5) organised or (N, 4 or 5) existing points: x y z rgb (sigma).
 
         :param depth: (H, W) z [m] on the camera's grid; not finite where there is no point.
         :param image: (H', W', 3) uint8 RGB, H' and W' about a multiple of H and W.
         :param sigma: (H, W) [m]; None leaves the field out.
+        :param out: (h, w, 4 or 5) to be filled, and returned if organised; None for a new array.
         """
         z = depth[::self.stride, ::self.stride].copy()
-        # Range is a multiple of z, so one comparison drops Inf, no ray and what is out of range.
-        distance = z * self.stretch
-        exists = distance <= min(limits.max_range, FARTHEST)
-        exists &= distance >= limits.min_range
+        exists = np.isfinite(z)
+        exists &= self.has_ray
+        if limits.has_range:
+            distance = z * self.stretch
+            exists &= (distance >= limits.min_range) & (distance <= limits.max_range)
         if limits.has_height:
             height = -self.slope_y * np.where(exists, z, np.float32(0))
             exists &= (height >= limits.min_height) & (height <= limits.max_height)
@@ -107,7 +117,8 @@ class CloudGrid:
         planes = [self.slope_x * z, self.slope_y * z, z, self._colours(image, depth.shape)]
         if sigma is not None:
             planes.append(np.ascontiguousarray(sigma[::self.stride, ::self.stride]))
-        points = np.asarray(cv2.merge(planes), np.float32)
+        points = np.empty((*z.shape, len(planes)), np.float32) if out is None else out
+        cv2.merge(planes, points)
         if organized:
             return points
         return points.reshape(-1, len(planes))[np.flatnonzero(exists)]
@@ -118,14 +129,14 @@ class CloudGrid:
         height, width = shape[0] * scale, shape[1] * scale
         if image.shape[:2] != (height, width):  # rare: a size that output_scale does not divide
             image = np.asarray(cv2.resize(image, (width, height)), np.uint8)
-        step = scale * self.stride
-        rows, columns = self.stretch.shape
-        # Four bytes per pixel first: picking every n-th of three is several times slower.
-        picked = image[scale // 2::step][:rows]
-        packed = cv2.cvtColor(picked, cv2.COLOR_RGB2BGRA).view('<u4')[..., 0]
-        packed = packed[:, scale // 2::step][:, :columns]
-        # With the alpha byte set the float would be NaN, and readers that skip NaN skip it all.
-        return (packed & np.uint32(0x00ffffff)).astype(np.uint32, copy=False).view(np.float32)
+        step, shape = scale * self.stride, self.stretch.shape
+        # The word that begins at a pixel holds its three bytes and one of the next pixel.
+        first = (scale // 2) * (3 * width + 3)
+        strides = (step * 3 * width, step * 3)
+        if first + (shape[0] - 1) * strides[0] + (shape[1] - 1) * strides[1] + 4 > image.nbytes:
+            image = np.vstack([image, image[-1:]])  # there must be a next one
+        words: NDArray = np.ndarray(shape, '>u4', np.ascontiguousarray(image), first, strides)
+        return np.right_shift(words, 8, dtype=np.uint32).view(np.float32)
 
 
 def cloud_to_msg(points: NDArray[np.float32], header: Any) -> Any:
@@ -133,11 +144,17 @@ def cloud_to_msg(points: NDArray[np.float32], header: Any) -> Any:
     msgs = require('sensor_msgs.msg', 'ros')
     count = points.shape[-1]
     height, width = points.shape[:2] if points.ndim == 3 else (1, points.shape[0])
-    fields = [msgs.PointField(name=name, offset=4 * i, datatype=msgs.PointField.FLOAT32, count=1)
-              for i, name in enumerate(FIELD_NAMES[:count])]
     msg = msgs.PointCloud2(
-        header=header, height=height, width=width, fields=fields, point_step=4 * count,
+        header=header, height=height, width=width, fields=_fields(count), point_step=4 * count,
         row_step=4 * count * width, is_bigendian=sys.byteorder == 'big',
         is_dense=points.ndim == 2)
     set_data(msg, points)
     return msg
+
+
+@functools.cache
+def _fields(count: int) -> list[Any]:
+    """Return the PointFields of points of so many numbers."""
+    msgs = require('sensor_msgs.msg', 'ros')
+    return [msgs.PointField(name=name, offset=4 * i, datatype=msgs.PointField.FLOAT32, count=1)
+            for i, name in enumerate(FIELD_NAMES[:count])]

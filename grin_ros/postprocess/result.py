@@ -26,6 +26,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from grin_ros.camera import Camera
+from grin_ros.messages import MessageMemory
 from grin_ros.messages.intake import Frame
 from grin_ros.params import DepthParams
 from grin_ros.postprocess.floor import FloorScale, Mount
@@ -39,17 +40,24 @@ Array = NDArray[np.float32]
 
 
 class Results:
-    """Makes results; remembers what depends on the camera, and the scale its floor tells."""
+    """
+    Makes results; remembers what depends on the camera, and the scale its floor tells.
 
-    def __init__(self) -> None:
+    :param memory: where depth is put, so that a result is valid until the next; None for new
+        memory each time.
+    """
+
+    def __init__(self, memory: MessageMemory | None = None) -> None:
         """Start without a camera."""
+        self._memory = memory
         self._rectifiers: list[Rectifier] = []
         self.floor = FloorScale()
 
     def make(self, frame: Frame, estimate: DepthEstimate, params: DepthParams) -> Result:
         """Return what is published of an estimate."""
+        out = self._memory.floats('depth', estimate.depth.shape) if self._memory else None
         if frame.num_ranges:  # they went into the estimate
-            return Result(frame, estimate, params, self.rectifier)
+            return Result(frame, estimate, params, self.rectifier, out)
         if params.camera_height > 0:
             height, width = estimate.depth.shape
             estimate = self.floor.apply(estimate, _camera(frame).scaled(width, height),
@@ -58,7 +66,7 @@ class Results:
             self.floor.forget()
         if params.depth_scale != 1 and self.floor.factor is None:
             estimate = estimate.scaled(params.depth_scale)
-        return Result(frame, estimate, params, self.rectifier)
+        return Result(frame, estimate, params, self.rectifier, out)
 
     def rectifier(self, source: Camera, target: Camera) -> Rectifier:
         """Return the one between two cameras; a depth and an image size are kept."""
@@ -74,10 +82,11 @@ class Result:
     All pictures of one answer, on one grid.
 
     :param rectifier: returns the Rectifier between two cameras.
+    :param out: (H, W) memory for gated depth; None for new memory.
     """
 
     def __init__(self, frame: Frame, estimate: DepthEstimate, params: DepthParams,
-                 rectifier: Any) -> None:
+                 rectifier: Any, out: Array | None = None) -> None:
         """Gate depth, then move it to the grid; all else is made when it is read."""
         self._frame, self._estimate, self._rectifier = frame, estimate, rectifier
         height, width = estimate.depth.shape
@@ -88,7 +97,7 @@ class Result:
         self.camera = self.image_camera.scaled(width, height)
         sigma = estimate.depth * self._seen_spread if params.max_sigma > 0 else None
         depth = apply_gates(estimate.depth, estimate.ray_z, sigma, params.min_depth,
-                            params.max_depth, params.max_sigma, params.edge_gate)
+                            params.max_depth, params.max_sigma, params.edge_gate, out)
         self.depth: Array = self._moved.depth(depth) if self._moved else depth  # (H, W) [m]
 
     def described(self, rectified: bool) -> tuple[Any, bool]:

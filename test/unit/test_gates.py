@@ -62,6 +62,13 @@ def test_the_estimate_is_not_changed() -> None:
     assert np.array_equal(depth, before)
 
 
+def test_depth_may_be_put_into_memory_that_is_there() -> None:
+    depth = row(0.01, 1, 100)
+    out = row(7, 7, 7)
+    assert apply_gates(depth, AHEAD, None, 0.1, 80.0, out=out) is out
+    assert out.tolist() == [[-np.inf, 1, np.inf]]
+
+
 def test_uncertain_pixels_are_nan_and_sky_stays_sky() -> None:
     depth, sigma = row(1, 1, 100, np.inf, np.nan), row(0.2, 0.4, 90, np.inf, np.nan)
     gated = apply_gates(depth, AHEAD, sigma, 0.1, 80.0, max_sigma=0.3)

@@ -21,7 +21,6 @@ import numpy as np
 import pytest
 
 from grin_ros import messages
-from grin_ros.camera import Camera
 from grin_ros.errors import GrinError
 
 msgs = pytest.importorskip('sensor_msgs.msg', reason='ROS 2 is not installed')
@@ -201,52 +200,29 @@ def test_depth_in_metres_is_the_array() -> None:
     assert (msg.header, msg.encoding, msg.step, msg.is_bigendian) == (header, '32FC1', 8, 0)
 
 
-def calibration(**changes: object) -> msgs.CameraInfo:
-    """Return a distorted camera, rectified to a P of its own."""
-    msg = msgs.CameraInfo(
-        width=640, height=480, distortion_model='plumb_bob', d=[-0.2, 0.05, 0.001, -0.002, 0.0],
-        k=[500.0, 0, 322, 0, 505, 243, 0, 0, 1], r=[0.0, -1, 0, 1, 0, 0, 0, 0, 1],
-        p=[480.0, 0, 318, -24, 0, 480, 239, 0, 0, 0, 1, 0])
-    for name, value in changes.items():
-        setattr(msg, name, value)
-    return msg
+def test_memory_is_shared_with_the_message_that_takes_it() -> None:
+    memory = messages.MessageMemory()
+    for value in (1.0, 2.0):
+        depth = memory.floats('depth', (4, 6))
+        depth[:] = value
+        msg = messages.image_to_msg(depth, '32FC1', Header())
+        assert (msg.step, msg.data.typecode, len(msg.data)) == (24, 'B', 96)
+        assert np.shares_memory(np.frombuffer(msg.data, np.uint8), depth)
+        assert np.frombuffer(msg.data, np.float32).tolist() == [value] * 24
+    assert np.shares_memory(depth, memory.floats('depth', (4, 6)))
+    assert not np.shares_memory(depth, memory.floats('points', (4, 6)))
+    assert memory.floats('depth', (8, 6)).shape == (8, 6)
+    assert np.frombuffer(msg.data, np.float32).tolist() == [2.0] * 24
 
 
-@pytest.mark.parametrize('rectified', [False, True])
-@pytest.mark.parametrize('changes', [
-    {}, {'binning_x': 2, 'binning_y': 2},
-    {'roi': msgs.RegionOfInterest(x_offset=40, y_offset=20, width=320, height=240)}])
-@pytest.mark.parametrize('scale', [1, 2, 4])
-def test_camera_info_describes_the_grid(rectified: bool, changes: dict, scale: int) -> None:
-    """A point must fall on the pixel where it did, moved by crop, binning and scale."""
-    source = calibration(**changes)
-    camera = Camera.from_camera_info(source, rectified)
-    grid = camera.scaled(camera.width // scale, camera.height // scale)
-    msg = messages.camera_info_to_msg(source, grid, rectified, Header(frame_id='eye'))
-    x, y = (source.roi.x_offset, source.roi.y_offset)
-    s = scale * max(1, source.binning_x)
-    points = RNG.uniform([-1, -1, 2, 1], [1, 1, 4, 1], (20, 4))
-    for full, moved in ((source.k, msg.k), (source.p, msg.p)):
-        if full is source.k and rectified:
-            full = source.p.reshape(3, 4)[:, :3]
-        columns = np.size(full) // 3
-        before = points[:, :columns] @ np.reshape(full, (3, columns)).T
-        after = points[:, :columns] @ np.reshape(moved, (3, columns)).T
-        before, after = (each[:, :2] / each[:, 2:] for each in (before, after))
-        assert np.abs((before - (x, y) + 0.5) / s - 0.5 - after).max() < 1e-9
-    assert (msg.width, msg.height) == (grid.width, grid.height)
-    assert msg.r.tolist() == source.r.tolist() and msg.header.frame_id == 'eye'
-    assert (msg.roi, msg.binning_x, msg.binning_y) == (msgs.RegionOfInterest(), 0, 0)
-    assert list(msg.d) == ([0.0] * 5 if rectified else list(source.d))
-
-
-def test_camera_info_never_has_a_zero_p() -> None:
-    for source in (None, calibration(p=[0.0] * 12, r=[0.0] * 9)):
-        camera = (Camera.from_camera_info(source, False) if source
-                  else Camera.default_pinhole(640, 480))
-        msg = messages.camera_info_to_msg(source, camera, False, Header())
-        assert np.array_equal(msg.p.reshape(3, 4)[:, :3], msg.k.reshape(3, 3))
-        assert msg.r.reshape(3, 3).tolist() == np.eye(3).tolist()
+def test_only_the_whole_of_a_memory_is_shared() -> None:
+    """A part of it, or its transpose, has other bytes than the memory."""
+    whole = messages.MessageMemory().floats('depth', (4, 6))
+    whole[:] = np.arange(24).reshape(4, 6)
+    for part in (whole[1:], whole[:, :3], whole.T, whole[::-1]):
+        msg = messages.image_to_msg(part, '32FC1', Header())
+        assert bytes(msg.data) == part.tobytes()
+        assert not np.shares_memory(np.frombuffer(msg.data, np.uint8), whole)
 
 
 @pytest.mark.parametrize('encoding', sorted(messages.BRIDGED))
