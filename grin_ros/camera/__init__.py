@@ -235,7 +235,8 @@ class Camera:
             raise GrinError(f'depth is {depth.shape[1]}x{depth.shape[0]}, '
                             f'the camera {self.width}x{self.height}')
         rays = self.rays()
-        return (rays / rays[..., 2:]) * depth[..., None].astype(np.float32)
+        with np.errstate(invalid='ignore'):  # sky on the axis: 0 times infinity
+            return (rays / rays[..., 2:]) * depth[..., None].astype(np.float32)
 
 
 def region_of(msg: Any) -> tuple[int, int, int, int, int, int]:

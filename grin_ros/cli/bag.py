@@ -22,6 +22,7 @@ from __future__ import annotations
 import argparse
 from collections import Counter
 from pathlib import Path
+import shutil
 from typing import Any
 
 import numpy as np
@@ -112,7 +113,11 @@ def run(options: argparse.Namespace) -> int:
                 except damaged as error:
                     stopped = str(error)
     except damaged as error:
+        shutil.rmtree(options.output, ignore_errors=True)
         raise GrinError(f'{options.input} or {options.output}: {error}') from error
+    except GrinError:
+        shutil.rmtree(options.output, ignore_errors=True)  # or the next try would be refused
+        raise
     lost = ''.join(f', {count} dropped: {cause}' for cause, count in sorted(dropped.items()))
     if params.camera_height:
         print(floor_note(results.floor))

@@ -30,6 +30,7 @@ from grin_ros.cli.options import (
     chosen_protocol,
     load_estimator,
     load_samples,
+    need_place,
     write_json,
 )
 from grin_ros.data.sample import Sample
@@ -83,6 +84,9 @@ def run(options: argparse.Namespace) -> int:
     if options.ranges and (options.floor or options.no_intrinsics):
         raise GrinError('--ranges tell the scale and need the camera: leave out --floor and '
                         '--no-intrinsics')
+    if options.report_frames < 1:
+        raise GrinError(f'--report-frames must be at least 1, not {options.report_frames}')
+    need_place(options.report, '--report')
     protocol = chosen_protocol(options)
     samples = load_samples(options)
     estimator = load_estimator(options)

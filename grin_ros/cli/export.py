@@ -22,7 +22,8 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from grin_ros.bundle import FOV_RANGE_DEG
+from grin_ros.bundle import FOV_RANGE_DEG, load_bundle
+from grin_ros.cli.options import complain
 from grin_ros.errors import require
 from grin_ros.inference.preprocess import STRIDES
 
@@ -50,6 +51,7 @@ def run(options: argparse.Namespace) -> None:
     for module in ('torch', 'onnx', 'onnxscript', 'onnxruntime', 'safetensors'):
         require(module, 'train')
     from grin_ros.train import checkpoint
+    from grin_ros.train.calibrate import FEWEST
     from grin_ros.train.export import export_bundle
     from grin_ros.train.loop import open_shards
 
@@ -60,6 +62,9 @@ def run(options: argparse.Namespace) -> None:
         input_size=tuple(options.input_size), query_stride=options.query_stride,
         held_out=held_out, provenance=facts, licence=options.licence,
         fov_range_deg=tuple(options.fov_range))
+    if load_bundle(options.output).sigma_frame == 0:
+        complain('sigma says nothing of the scale of a frame: give --val folders with at least '
+                 f'{FEWEST} frames of a kind of world')
     size = sum(path.stat().st_size for path in options.output.iterdir()) / 1e6
     print(f'{options.output}: {size:.1f} MB; largest difference from torch in P per step count: '
           + ', '.join(f'{steps}: {value:.1e}' for steps, value in differences.items()))

@@ -22,6 +22,7 @@ import argparse
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 import json
+import os
 from pathlib import Path
 import sys
 from typing import Any, TypeVar
@@ -60,7 +61,8 @@ def add_estimator_options(parser: argparse.ArgumentParser, steps: bool = True) -
 
 
 def load_estimator(options: argparse.Namespace) -> DepthEstimator:
-    """Load what add_estimator_options chose."""
+    """Load what add_estimator_options chose; a place for --json must be there before."""
+    need_place(options.json, '--json')
     size = tuple(options.input_size) if options.input_size else None
     return DepthEstimator.load(options.bundle, options.backend, cpu_threads=options.threads,
                                query_stride=options.stride, input_size=size, seed=options.seed,
@@ -115,6 +117,16 @@ def load_samples(options: argparse.Namespace) -> Iterator[Sample]:
 def progress(items: Iterable[Item], what: str) -> Iterator[Item]:
     """Show a progress bar on the terminal."""
     return iter(tqdm(items, desc=what, disable=None, file=sys.stderr))
+
+
+def need_place(path: Path | None, option: str) -> None:
+    """Refuse a file that could not be written when the work is done."""
+    if path is None:
+        return
+    target = path if path.exists() else path.parent
+    if path.is_dir() or not path.parent.is_dir() or not os.access(target, os.W_OK):
+        raise GrinError(f'{option} {path} cannot be written: give a file in a folder that is '
+                        'there and that you may write to')
 
 
 def write_json(path: Path | None, figures: dict[str, Any]) -> None:

@@ -19,7 +19,10 @@
 from __future__ import annotations
 
 import argparse
+import math
 from pathlib import Path
+import signal
+import time
 
 from grin_ros.errors import require
 
@@ -34,13 +37,47 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--minutes', type=float, help='stop with a checkpoint after this time')
 
 
-def run(options: argparse.Namespace) -> None:
+def run(options: argparse.Namespace) -> int:
     """Train; under ``accelerate launch`` the same command uses every process."""
     require('torch', 'train')
     require('accelerate', 'train')
+    from accelerate import PartialState
+
     from grin_ros.train.config import load_config
     from grin_ros.train.loop import train
 
     config = load_config(options.config, options.set)
-    path = train(config, resume=options.resume == 'auto', minutes=options.minutes)
-    print(f'checkpoint to export: {path}')
+    with Stop(options.minutes) as stop:
+        path = train(config, resume=options.resume == 'auto', stop=stop)
+    if PartialState().is_main_process:  # the others choose none
+        print(f'checkpoint to export: {path}')
+    return 130 if stop.interrupted else 0
+
+
+class Stop:
+    """Tells when to end: after some minutes, or at Ctrl-C; a second one ends at once."""
+
+    def __init__(self, minutes: float | None) -> None:
+        """Start the clock."""
+        self._end = math.inf if minutes is None else time.monotonic() + 60 * minutes
+        self.interrupted = False
+
+    def __enter__(self) -> Stop:
+        """Listen to signals."""
+        self._before = {number: signal.signal(number, self._interrupt)
+                        for number in (signal.SIGINT, signal.SIGTERM)}
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Leave them to whom they went before."""
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+
+    def __call__(self) -> bool:
+        """Return whether it is time."""
+        return self.interrupted or time.monotonic() > self._end
+
+    def _interrupt(self, number: int, _: object) -> None:
+        """Note a signal; the next of its kind does what it did before."""
+        self.interrupted = True
+        signal.signal(number, self._before[signal.Signals(number)])

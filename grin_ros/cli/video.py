@@ -21,6 +21,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import cv2
@@ -56,41 +57,55 @@ def run(options: argparse.Namespace) -> int:
     """Estimate each picture and write the film."""
     if not 0 < options.near < options.far or options.every < 1:
         raise GrinError('--near must be above 0 and below --far, and --every at least 1')
-    if options.output.exists() and options.output.samefile(options.input):
-        raise GrinError(f'{options.output} is the film itself: give another name')
     mount, floor = chosen_mount(options), FloorScale()
     film = Film(options.input, options.every)
+    if options.output.exists() and options.output.samefile(options.input):
+        raise GrinError(f'{options.output} is the film itself: give another name')
     estimator = load_estimator(options)
     camera = chosen_camera(options, film.width, film.height)
     bar = scale_bar(options.near, options.far, film.height)
     size = 2 * film.width + bar.shape[1], film.height
-    writer = cv2.VideoWriter(str(options.output), cv2.VideoWriter_fourcc(*'mp4v'), film.rate, size)
-    if not writer.isOpened():
-        raise GrinError(f'{options.output} cannot be written: give a name that ends with .mp4 in '
-                        'a folder that is there')
-    count, medians = 0, []
-    try:
-        for picture in progress(film, 'video'):
-            estimate = estimator.estimate(picture, camera, options.steps, options.samples)
-            if mount and camera:
-                estimate = floor.apply(estimate, camera, mount)
-            depth = estimate.depth
-            coloured = colour_depth(depth, options.near, options.far)
-            writer.write(cv2.cvtColor(np.hstack([picture, coloured, bar]), cv2.COLOR_RGB2BGR))
-            finite = depth[np.isfinite(depth)]
-            medians.append(float(np.median(finite)) if finite.size else float('nan'))
-            count += 1
-    finally:
-        writer.release()
-    if not count:
-        raise GrinError(f'{options.input} has no picture that OpenCV decodes')
+    medians, stopped = [], False
+    with finished(options.output) as partial:
+        writer = cv2.VideoWriter(str(partial), cv2.VideoWriter_fourcc(*'mp4v'), film.rate, size)
+        if not writer.isOpened():
+            raise GrinError(f'{options.output} cannot be written: give a name that ends with .mp4 '
+                            'in a folder that is there')
+        try:
+            for picture in progress(film, 'video'):
+                estimate = estimator.estimate(picture, camera, options.steps, options.samples)
+                if mount and camera:
+                    estimate = floor.apply(estimate, camera, mount)
+                depth = estimate.depth
+                coloured = colour_depth(depth, options.near, options.far)
+                writer.write(cv2.cvtColor(np.hstack([picture, coloured, bar]),
+                                          cv2.COLOR_RGB2BGR))
+                finite = depth[np.isfinite(depth)]
+                medians.append(float(np.median(finite)) if finite.size else float('nan'))
+        except KeyboardInterrupt:  # what there is by then is worth keeping
+            stopped = True
+        finally:
+            writer.release()
+        if not medians and not stopped:
+            raise GrinError(f'{options.input} has no picture that OpenCV decodes')
     note = '' if camera else '; the scale is not metric'
     if mount:
         note += f'; {floor_note(floor)}'
-    print(f'{count} pictures, {estimator.backend.reason}; {options.output}{note}')
-    write_json(options.json, {'pictures': count, 'depth_median_m': medians,
+    print(f'{len(medians)} pictures, {estimator.backend.reason}; {options.output}{note}')
+    write_json(options.json, {'pictures': len(medians), 'depth_median_m': medians,
                               'metric': camera is not None, 'bundle': estimator.bundle.name})
-    return 0
+    return 130 if stopped else 0
+
+
+@contextmanager
+def finished(path: Path) -> Iterator[Path]:
+    """Give a name to write to; what is there under path is replaced only by a whole file."""
+    partial = path.with_name(f'.{path.stem}.part{path.suffix}')
+    try:
+        yield partial
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
 
 
 class Film:

@@ -18,6 +18,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Any
 
@@ -44,7 +45,7 @@ def open_folder(folder: Path) -> Frames:
     cy, width, height. It may say depth_scale (what 1 m is in the PNG, 1000) and kind (indoor).
     """
     pairs = []
-    for image in sorted(path for path in folder.iterdir() if path.suffix.lower() in IMAGES):
+    for image in sorted(path for path in folder.glob('*') if path.suffix.lower() in IMAGES):
         pairs += _with_depth(image, image.with_name(f'{image.stem}_depth'))
     for name in IMAGE_FOLDERS:
         for image in sorted((folder / name).glob('*')):
@@ -56,10 +57,13 @@ def open_folder(folder: Path) -> Frames:
         image, depth = pair
         found = camera_file(image.parent, image.stem) or common
         if found is None:
-            raise GrinError(f'{image} has no camera: put camera.yaml or {image.stem}.yaml into '
-                            f'{folder}')
+            raise GrinError(f'{image} has no camera: put {image.stem}.yaml into {image.parent}, '
+                            f'or camera.yaml into {folder}')
         camera, facts = found
-        scale = float(facts.get('depth_scale', 1000.0))
+        scale = facts.get('depth_scale', 1000.0)
+        if not isinstance(scale, (int, float)) or not 0 < scale < math.inf:
+            raise GrinError(f'the camera file of {image}: depth_scale must be what 1 m is in the '
+                            f'PNG, a number above 0, not {scale!r}')
         return depth_sample(read_image(image), read_depth(depth, scale), camera, image.stem,
                             str(facts.get('kind', 'indoor')), folder.name)
 

@@ -55,7 +55,9 @@ def open_kitti(folder: Path) -> Frames:
     else:
         depths = sorted({path for root in roots for path in
                          root.glob('*_sync/proj_depth/groundtruth/image_0[23]/*.png')})
-        pairs = [(_image_of(folder, depth), depth) for depth in depths]
+        # Depth is of both colour cameras, which few have unpacked both.
+        pairs = [(image, depth) for depth in depths
+                 if (image := _image_of(folder, depth)).is_file()]
     return Frames(need_frames(pairs, folder, LAYOUT), _read_raw)
 
 

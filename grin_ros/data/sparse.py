@@ -30,6 +30,7 @@ Mask = NDArray[np.bool_]
 
 EXACT_SIGMA = SIGMA_LIMITS[0]  # relative error claimed for an exact prompt
 WORST_SIGMA = 0.2
+SPARSE = 0.1  # a smaller share of labelled pixels is a sensor's own already
 SCAN_SHARE = 0.4  # of the prompted frames
 
 
@@ -37,10 +38,14 @@ def label_mask(range_m: NDArray[np.float32], rng: np.random.Generator) -> Mask:
     """
     Choose labelled pixels as a sensor would: dense, random, lidar lines or with holes.
 
+    Of a frame that a sensor measured in few pixels, all are taken.
+
     :param range_m: (H, W) range [m]; NaN where no label exists, +Inf on sky.
     :returns: (H, W) bool; never True on NaN.
     """
     labelled = ~np.isnan(range_m)
+    if labelled.mean() < SPARSE:
+        return labelled
     kind = rng.choice(['dense', 'random', 'lidar', 'holes'], p=[0.5, 0.2, 0.15, 0.15])
     if kind == 'random':
         density = math.exp(rng.uniform(math.log(1e-3), 0.0))

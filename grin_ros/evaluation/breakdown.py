@@ -89,20 +89,29 @@ def by_fov(rows: Iterable[Row]) -> list[Row]:
     return result
 
 
+def _width(rows: Iterable[Row]) -> int:
+    """Return the width of a column that holds every name."""
+    return max(24, 1 + max((len(row['name']) for row in rows), default=0))
+
+
 def table(rows: Iterable[Row], first: str = 'frame') -> str:
     """Return rows as text, one line each."""
-    lines = [f'{first:24}' + ''.join(f'{name:>9}' for name in (*NAMES, 'n', 'cover', 'ms'))]
+    rows = list(rows)
+    width = _width(rows)
+    lines = [f'{first:{width}}' + ''.join(f'{name:>9}' for name in (*NAMES, 'n', 'cover', 'ms'))]
     for row in rows:
-        lines.append(f'{row["name"][:24]:24}' + ''.join(f'{row[name]:9.3f}' for name in NAMES)
+        lines.append(f'{row["name"]:{width}}' + ''.join(f'{row[name]:9.3f}' for name in NAMES)
                      + f'{row["n"]:9d}{row["coverage"]:9.3f}{row["total_ms"]:9.0f}')
     return '\n'.join(lines)
 
 
 def small_table(rows: Iterable[Row], columns: Sequence[tuple[str, str]], first: str) -> str:
     """Return some figures of rows as text; columns are (key, heading), - is not known."""
-    lines = [f'{first:24}' + ''.join(f'{heading:>12}' for _, heading in columns)]
+    rows = list(rows)
+    width = _width(rows)
+    lines = [f'{first:{width}}' + ''.join(f'{heading:>12}' for _, heading in columns)]
     for row in rows:
         cells = ('-' if np.isnan(row[key]) else f'{row[key]:d}' if isinstance(row[key], int)
                  else f'{row[key]:.3f}' for key, _ in columns)
-        lines.append(f'{row["name"][:24]:24}' + ''.join(f'{cell:>12}' for cell in cells))
+        lines.append(f'{row["name"]:{width}}' + ''.join(f'{cell:>12}' for cell in cells))
     return '\n'.join(lines)

@@ -21,6 +21,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field, fields
 import difflib
+import math
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,15 @@ import yaml
 from grin_ros.errors import GrinError
 from grin_ros.inference.preprocess import COARSEST_STRIDE
 from grin_ros.model.config import GrinConfig
+
+# What each setting may be; seeds, counts and rates have no limit by their type alone.
+LIMITS: dict[str, tuple[float, float]] = {
+    **dict.fromkeys(('seed', 'threads', 'num_workers', 'warmup_steps', 'decay_steps',
+                     'max_prompts', 'learning_rate', 'encoder_rate', 'weight_decay',
+                     'clip_norm'), (0, math.inf)),
+    **dict.fromkeys(('val_frames', 'log_every', 'save_every', 'eval_every'), (1, math.inf)),
+    **dict.fromkeys(('encoder_pull', 'ema_decay', 'prompt_rate', 'no_intrinsics_rate',
+                     'restyle_rate'), (0, 1))}
 
 
 @dataclass(frozen=True)
@@ -170,9 +180,31 @@ def config_from_dict(values: dict[str, Any]) -> TrainConfig:
                         f'not "{config.mixed_precision}"')
     if config.objective not in ('diffusion', 'regression'):
         raise GrinError(f'objective must be diffusion or regression, not "{config.objective}"')
-    for stage in config.stages:
+    for name, (low, high) in LIMITS.items():
+        if not low <= (value := getattr(config, name)) <= high:
+            raise GrinError(f'{name} must be at least {low}'
+                            f'{f" and at most {high}" if high < math.inf else ""}, not {value}')
+    if not config.data:
+        raise GrinError('data must name at least one folder of shards')
+    _check_stages(config.stages)
+    return config
+
+
+def _check_stages(stages: tuple[Stage, ...]) -> None:
+    """Refuse a schedule that cannot be run."""
+    if not stages:
+        raise GrinError('stages must hold at least one stage')
+    done = 0
+    for stage in stages:
+        if not isinstance(stage.until, int) or stage.until <= done:
+            raise GrinError(f'stages: until must be a step after {done}, not {stage.until}')
+        for name in ('batch_size', 'num_tokens'):
+            if not isinstance(value := getattr(stage, name), int) or value < 1:
+                raise GrinError(f'stages: {name} must be at least 1, not {value}')
+        if not stage.sizes:
+            raise GrinError('stages: sizes must hold at least one [width, height]')
         for width, height in stage.sizes:
-            if width % COARSEST_STRIDE or height % COARSEST_STRIDE:
+            if min(width, height) < 1 or width % COARSEST_STRIDE or height % COARSEST_STRIDE:
                 raise GrinError(f'stages: size {width}x{height} must be multiples of '
                                 f'{COARSEST_STRIDE}')
-    return config
+        done = stage.until

@@ -21,7 +21,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import nullcontext
 from pathlib import Path
-import time
 
 from accelerate import Accelerator
 from accelerate.utils import set_seed
@@ -47,17 +46,19 @@ from grin_ros.train.checkpoint import Checkpoint
 from grin_ros.train.config import TrainConfig
 from grin_ros.train.guard import SpikeGuard
 from grin_ros.train.loss import DiffusionLoss
+from grin_ros.train.optimizer import make_optimizer, warm_average
 from grin_ros.train.validate import picture, validate
 
 CPU_BF16 = ('amx_bf16', 'avx512_bf16')
 
 
-def train(config: TrainConfig, resume: bool = True, minutes: float | None = None) -> Path:
+def train(config: TrainConfig, resume: bool = True, stop: Callable[[], bool] = lambda: False
+          ) -> Path:
     """
-    Train until the last step of the schedule, or for some minutes.
+    Train until the last step of the schedule, or until told to stop.
 
     :param resume: continue from the last checkpoint in config.output when there is one.
-    :param minutes: stop (with a checkpoint) after this time.
+    :param stop: asked after each step; True ends with a checkpoint.
     :returns: the checkpoint to export: the best on held-out worlds, or the last.
     :raises GrinError: when there is no data.
     """
@@ -79,7 +80,9 @@ def train(config: TrainConfig, resume: bool = True, minutes: float | None = None
             raise GrinError(f'{last} holds another model than the config: set another output, '
                             'or start anew with --resume none')
         checkpoints.restore(saved, model, average, optimizer, names)
-        step, best = saved.step, float(saved.metrics.get('best_abs_rel', best))
+        step = saved.step
+        if saved.metrics.get('val', config.val) == config.val:  # else nothing to compare with
+            best = float(saved.metrics.get('best_abs_rel', best))
     else:
         initialise(model, config)
         last.unlink(missing_ok=True)  # of another run: no spike may go back to it
@@ -96,14 +99,14 @@ def train(config: TrainConfig, resume: bool = True, minutes: float | None = None
     writer = SummaryWriter(output / 'tensorboard') if accelerator.is_main_process else None
     progress = tqdm(total=config.steps, initial=step, desc='train', unit='step',
                     disable=writer is None)
-    started, size = time.monotonic(), config.stage_at(step).sizes[0]
     guard = SpikeGuard()
 
     def save() -> None:
         if writer is not None and all(p.isfinite().all() for p in model.parameters()):
             checkpoints.save(last, Checkpoint(
                 config.model, average.module.state_dict(), model.state_dict(),
-                checkpoints.optimizer_tensors(optimizer, names), step, {'best_abs_rel': best}))
+                checkpoints.optimizer_tensors(optimizer, names), step,
+                {'best_abs_rel': best, 'val': config.val}))
 
     for batch in batches:
         rate = config.rate_at(step)
@@ -132,10 +135,9 @@ def train(config: TrainConfig, resume: bool = True, minutes: float | None = None
         if writer is not None and step % config.log_every == 0:
             write_scalars(writer, parts | {'grad_norm': norm, 'rate': torch.tensor(rate)}, step)
             progress.set_postfix(l1=f'{parts["l1_first"].item():.3f}', size='{}x{}'.format(*size))
-        finished = step == config.steps
-        if minutes is not None:  # all processes end as soon as one is late
-            late = torch.tensor(float(time.monotonic() - started > 60 * minutes))
-            finished |= accelerator.reduce(late.to(accelerator.device), 'sum').item() > 0
+        # All processes end as soon as one is told to.
+        told = torch.tensor(float(stop()), device=accelerator.device)
+        finished = step == config.steps or accelerator.reduce(told, 'sum').item() > 0
         if writer is not None and (step % config.eval_every == 0 or step == config.steps):
             figures = validate(average.module, held_out, config.input_size, config.val_frames)
             for name, value in figures.items():
@@ -220,28 +222,6 @@ def initialise(model: Grin, config: TrainConfig) -> None:
             raise GrinError(f'init: {source} holds another model than the config: set the same '
                             'model, or init: imagenet')
         model.load_state_dict(saved.ema)
-
-
-def make_optimizer(model: Grin, config: TrainConfig) -> torch.optim.AdamW:
-    """Build AdamW: weight decay on matrices only, a slower rate for the pretrained trunk."""
-    groups: dict[tuple[bool, bool], list[Tensor]] = {}
-    for name, parameter in model.named_parameters():
-        if parameter.requires_grad:
-            key = (name.startswith('encoder.trunk.'), parameter.ndim > 1 and name != 'latents')
-            groups.setdefault(key, []).append(parameter)
-    return torch.optim.AdamW([
-        {'params': parameters, 'relative_rate': config.encoder_rate if in_trunk else 1.0,
-         'weight_decay': config.weight_decay if is_matrix else 0.0}
-        for (in_trunk, is_matrix), parameters in groups.items()],
-        lr=config.learning_rate, betas=(0.9, 0.98), fused=True)
-
-
-def warm_average(decay: float) -> Callable[[Tensor, Tensor, Tensor], Tensor]:
-    """Return an averaging rule whose memory grows with the run, up to the given decay."""
-    def update(averaged: Tensor, current: Tensor, count: Tensor) -> Tensor:
-        kept = min(decay, (1 + int(count)) / (10 + int(count)))
-        return averaged.lerp(current, 1 - kept)
-    return update
 
 
 def write_scalars(writer: SummaryWriter, parts: dict[str, Tensor], step: int) -> None:

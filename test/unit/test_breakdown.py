@@ -61,3 +61,12 @@ def test_tables_have_a_line_for_each_row() -> None:
     assert len(table([row, row]).splitlines()) == 3
     line = small_table([row], [('n', 'pixels'), ('x', 'unknown'), ('delta1', 'delta1')], 'frame')
     assert line.splitlines()[1].split() == ['a', '3', '-', '1.000']
+
+
+def test_no_name_is_cut() -> None:
+    row = {'name': 'a' * 60, **depth_metrics(np.ones(3), np.ones(3)), 'total_ms': 1.0}
+    short = {**row, 'name': 'b'}
+    for text in (table([row, short]), small_table([row, short], [('n', 'pixels')], 'frame')):
+        first, *lines = text.splitlines()
+        assert [line.split()[0] for line in lines] == ['a' * 60, 'b']
+        assert len({len(line) for line in (first, *lines)}) == 1

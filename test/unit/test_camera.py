@@ -20,6 +20,7 @@ from __future__ import annotations
 
 import time
 from types import SimpleNamespace
+import warnings
 
 import cv2
 import numpy as np
@@ -205,3 +206,11 @@ def test_binning_leaves_odd_rows_and_columns_out() -> None:
         assert (camera.width, camera.height) == (320, 240)
         assert camera.intrinsics[0].tolist() == pytest.approx([250, 0, 159.75])
         assert camera.intrinsics[1].tolist() == pytest.approx([0, 250, 119.75])
+
+
+def test_sky_on_the_axis_lifts_without_a_warning() -> None:
+    camera = Camera.pinhole(50, 50, 4, 3, 9, 7)
+    with warnings.catch_warnings():
+        warnings.simplefilter('error')
+        points = camera.unproject(np.full((7, 9), np.inf, np.float32))
+    assert np.isposinf(points[..., 2]).all()

@@ -222,6 +222,17 @@ def test_problems_of_the_user_end_with_one_sentence(
     assert words in capsys.readouterr().err
 
 
+def test_an_error_leaves_no_half_bag(tiny_bundle: Path, tmp_path: Path,
+                                     capsys: pytest.CaptureFixture[str]) -> None:
+    record(tmp_path / 'run')
+    arguments = ['bag', str(tmp_path / 'run'), str(tmp_path / 'out'), *TOPICS, '--bundle',
+                 str(tiny_bundle), '--threads', '1']
+    assert main([*arguments, '--steps', '99']) == 2
+    assert 'steps' in capsys.readouterr().err
+    assert not (tmp_path / 'out').exists()
+    assert main(arguments) == 0
+
+
 @pytest.mark.parametrize('is_1', [False, True], ids=['ros2', 'ros1'])
 def test_recorded_ranges_are_known(tiny_bundle: Path, tmp_path: Path, is_1: bool,
                                    capsys: pytest.CaptureFixture[str]) -> None:

@@ -136,3 +136,14 @@ def test_a_folder_without_frames_is_refused(tiny_bundle: Path, tmp_path: Path,
     assert main(['eval', '--data', str(tmp_path), '--dataset', 'npz',
                  '--bundle', str(tiny_bundle)]) == 2
     assert 'there are no frames in' in capsys.readouterr().err
+
+
+def test_what_cannot_be_written_is_refused_before_the_work(
+        tiny_bundle: Path, frames: Path, tmp_path: Path,
+        capsys: pytest.CaptureFixture[str]) -> None:
+    for option, value in (('--report', tmp_path / 'no' / 'report.png'), ('--json', tmp_path),
+                          ('--report-frames', 0)):
+        assert main(['eval', '--data', str(frames), '--dataset', 'npz', option, str(value),
+                     '--bundle', str(tiny_bundle), '--threads', '1']) == 2
+        out, err = capsys.readouterr()
+        assert option in err and 'abs_rel' not in out

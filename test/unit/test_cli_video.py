@@ -27,6 +27,7 @@ import numpy as np
 import pytest
 
 from grin_ros.cli import main
+from grin_ros.estimator import DepthEstimator
 
 pytest.importorskip('onnxruntime', reason='no ONNX Runtime: pip install "grin_ros[cpu]"')
 
@@ -68,6 +69,7 @@ def test_problems_of_the_user_end_with_one_sentence(
     for arguments, words in (([str(notes), out], 'no video that'),
                              ([str(film), str(tmp_path / 'no' / 'out.mp4')], 'cannot be written'),
                              ([str(film), str(film)], 'is the film itself'),
+                             ([str(tmp_path / 'none.mp4'), str(film)], 'no video that'),
                              ([str(film), out, '--near', '9', '--far', '3'], '--near must be')):
         assert main(['video', *arguments, '--hfov', '70', '--bundle', str(tiny_bundle)]) == 2
         assert words in capsys.readouterr().err
@@ -84,3 +86,30 @@ def test_a_floor_that_is_not_seen_is_named(tiny_bundle: Path, film: Path, tmp_pa
         medians.append(json.loads(figures.read_text())['depth_median_m'])
         assert ('no floor was seen' in capsys.readouterr().out) is bool(extra)
     assert medians[0] == medians[1]
+
+
+def test_a_film_is_replaced_only_by_a_whole_one(
+        tiny_bundle: Path, film: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out = tmp_path / 'out.mp4'
+    out.write_text('another film')
+    assert main(['video', str(film), str(out), '--hfov', '70', '--steps', '99', '--bundle',
+                 str(tiny_bundle), '--threads', '1']) == 2
+    assert 'steps' in capsys.readouterr().err
+    assert out.read_text() == 'another film'
+    assert sorted(path.name for path in tmp_path.iterdir()) == ['film.mp4', 'out.mp4']
+
+
+def test_what_was_filmed_before_the_end_is_kept(
+        tiny_bundle: Path, film: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    out, estimate, count = tmp_path / 'out.mp4', DepthEstimator.estimate, 0
+
+    def until_ctrl_c(*arguments: object) -> object:
+        nonlocal count
+        count += 1
+        if count > 2:
+            raise KeyboardInterrupt
+        return estimate(*arguments)
+    monkeypatch.setattr(DepthEstimator, 'estimate', until_ctrl_c)
+    assert main(['video', str(film), str(out), '--hfov', '70', '--bundle', str(tiny_bundle),
+                 '--threads', '1']) == 130
+    assert cv2.VideoCapture(str(out)).get(cv2.CAP_PROP_FRAME_COUNT) == 2

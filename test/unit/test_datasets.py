@@ -87,6 +87,11 @@ def test_kitti_raw_with_annotated_depth(tmp_path: Path) -> None:
     with pytest.raises(GrinError, match='b.png'):
         open_dataset('kitti', tmp_path)
 
+    (tmp_path / 'eigen_test_files_with_gt.txt').unlink()
+    (tmp_path / '2011_09_26' / drive / 'image_03' / 'data' / number).unlink()
+    (left,) = open_dataset('kitti', tmp_path)
+    assert left.meta['name'] == f'{drive}_image_02_0000000069'
+
 
 def test_kitti_depth_selection(tmp_path: Path) -> None:
     start, end = '2011_09_26_drive_0002_sync_', '_0000000005_image_02'
@@ -146,11 +151,17 @@ def test_a_plain_folder(tmp_path: Path, layout: str) -> None:
     image, depth = ((tmp_path / 'a.png', tmp_path / 'a_depth.png') if layout == 'beside' else
                     (tmp_path / 'rgb' / 'a.png', tmp_path / 'depth' / 'a.png'))
     truth = frame(image, depth, 4000)
-    with pytest.raises(GrinError, match='has no camera'):
+    with pytest.raises(GrinError, match=f'has no camera: put a.yaml into {image.parent}, '):
         open_dataset('folder', tmp_path)[0]
+    with pytest.raises(GrinError, match='there are no frames'):
+        open_dataset('folder', image)
+    facts = {'fx': 50, 'fy': 51, 'cx': 29, 'cy': 19, 'width': 60, 'height': 40}
+    for scale in ('millimetres', 0, -1000, [1000]):
+        (tmp_path / 'camera.json').write_text(json.dumps({**facts, 'depth_scale': scale}))
+        with pytest.raises(GrinError, match='depth_scale must be'):
+            open_dataset('folder', tmp_path)[0]
     (tmp_path / 'camera.json').write_text(json.dumps({
-        'fx': 50, 'fy': 51, 'cx': 29, 'cy': 19, 'width': 60, 'height': 40, 'depth_scale': 4000,
-        'kind': 'driving'}))
+        **facts, 'depth_scale': 4000, 'kind': 'driving'}))
     (sample,) = open_dataset('folder', tmp_path)
     check(sample, *truth, (50, 51, 29, 19))
     assert sample.meta['kind'] == 'driving'

@@ -42,6 +42,15 @@ def test_unlabelled_pixels_never_become_tokens(seed: int) -> None:
     assert len(np.unique(chosen, axis=0)) == len(chosen) <= 200
 
 
+def test_what_a_sensor_measured_in_few_pixels_is_not_thinned() -> None:
+    """A lidar labels a few hundredths of an image: dropping most of them leaves nothing."""
+    range_m = np.full((60, 80), np.nan, np.float32)
+    range_m[20::8, ::4] = 5
+    for seed in range(20):
+        mask = label_mask(range_m, np.random.default_rng(seed))
+        assert np.array_equal(mask, np.isfinite(range_m))
+
+
 def test_densities_span_a_thousandth_to_all() -> None:
     """Masks reach from a few pixels to every labelled one."""
     range_m = holey_range()

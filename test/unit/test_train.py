@@ -73,7 +73,7 @@ def test_resuming_gives_the_run_that_was_never_interrupted(config: TrainConfig) 
     whole = checkpoints.load(Path(config.output) / checkpoints.LAST)
     pieces = replace(config, output=config.output + '_pieces')
     for _ in range(9):
-        train(pieces, minutes=0)  # one step, a checkpoint, and out
+        train(pieces, stop=lambda: True)  # one step, a checkpoint, and out
     resumed = checkpoints.load(Path(pieces.output) / checkpoints.LAST)
     assert whole.step == resumed.step == 8
     for part in ('model', 'ema', 'optimizer'):
@@ -84,8 +84,17 @@ def test_resuming_gives_the_run_that_was_never_interrupted(config: TrainConfig) 
 def test_a_new_run_does_not_name_the_best_of_another(config: TrainConfig) -> None:
     """Stopped before its first validation it has a last checkpoint only."""
     assert train(config).name == checkpoints.BEST
-    assert train(config, resume=False, minutes=0).name == checkpoints.LAST
-    assert train(config, minutes=0).name == checkpoints.LAST  # still none of its own
+    assert train(config, resume=False, stop=lambda: True).name == checkpoints.LAST
+    assert train(config, stop=lambda: True).name == checkpoints.LAST  # still none of its own
+
+
+def test_the_best_on_other_worlds_is_no_best(config: TrainConfig, tmp_path: Path) -> None:
+    """A run that goes on with other held-out worlds has nothing to compare with."""
+    assert train(replace(config, eval_every=1), stop=lambda: True).name == checkpoints.BEST
+    assert train(config, stop=lambda: True).name == checkpoints.BEST
+    (tmp_path / 'val').rename(tmp_path / 'other')
+    assert train(replace(config, val=str(tmp_path / 'other')),
+                 stop=lambda: True).name == checkpoints.LAST
 
 
 def test_a_run_gone_astray_goes_back(config: TrainConfig,
@@ -94,7 +103,7 @@ def test_a_run_gone_astray_goes_back(config: TrainConfig,
     bursting = replace(config, learning_rate=float('inf'))
     with pytest.raises(GrinError, match='learning_rate'):
         train(replace(bursting, output=config.output + '_new'))
-    train(config, minutes=0)
+    train(config, stop=lambda: True)
     good = checkpoints.load(Path(config.output) / checkpoints.LAST)
     train(bursting)
     assert 'back to the weights of step 1' in capsys.readouterr().out
@@ -196,6 +205,9 @@ def test_a_damaged_checkpoint_is_named(tmp_path: Path) -> None:
         checkpoints.load(path)
 
 
+STAGE = {'until': 1, 'sizes': [[32, 32]], 'batch_size': 1, 'num_tokens': 1}
+
+
 @pytest.mark.parametrize('values, message', [
     ({'learnin_rate': 1}, 'did you mean learning_rate'),
     ({'seed': 'x'}, 'seed must be a whole number'),
@@ -204,11 +216,21 @@ def test_a_damaged_checkpoint_is_named(tmp_path: Path) -> None:
     ({'model': {'latent_dmi': 3}}, 'latent_dmi'),
     ({'stages': [{'until': 1, 'sizes': [[100, 96]], 'batch_size': 1, 'num_tokens': 1}]},
      'multiples of 32'),
-    ({'val': None, 'data': None}, 'training config')])
+    ({'val': None, 'data': None}, 'training config'),
+    ({'data': []}, 'data must name at least one folder'),
+    ({'seed': -1}, 'seed must be at least 0'),
+    ({'learning_rate': 'nan'}, 'learning_rate must be at least 0'),
+    ({'ema_decay': 1.5}, 'ema_decay must be at least 0 and at most 1, not 1.5'),
+    ({'log_every': 0}, 'log_every must be at least 1'),
+    ({'stages': []}, 'at least one stage'),
+    *(({'stages': [{**STAGE, **change}]}, message) for change, message in (
+        ({'until': 0}, 'until must be a step after 0'), ({'until': 'x'}, 'until must be a step'),
+        ({'batch_size': 0}, 'batch_size must be'), ({'num_tokens': 2.5}, 'num_tokens must be'),
+        ({'sizes': []}, 'sizes must hold'), ({'sizes': [[0, 32]]}, 'multiples of 32'))),
+    ({'stages': [STAGE, STAGE]}, 'until must be a step after 1')])
 def test_a_wrong_setting_is_named(values: dict, message: str) -> None:
     """Misspelt keys and impossible sizes are refused, with the nearest right key."""
-    base = {'data': 'a', 'val': 'b', 'output': 'c',
-            'stages': [{'until': 1, 'sizes': [[32, 32]], 'batch_size': 1, 'num_tokens': 1}]}
+    base = {'data': 'a', 'val': 'b', 'output': 'c', 'stages': [STAGE]}
     with pytest.raises(GrinError, match=message):
         config_from_dict({**base, **values})
     # What YAML takes for text.

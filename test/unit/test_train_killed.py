@@ -18,6 +18,7 @@
 
 from dataclasses import asdict
 from pathlib import Path
+import signal
 import subprocess
 import sys
 import time
@@ -93,3 +94,18 @@ def test_sigkill_loses_only_the_steps_since_the_last_checkpoint(
     assert found.step == expected.step == STEPS
     for name, value in expected.model.items():
         torch.testing.assert_close(found.model[name], value, rtol=0, atol=0)
+
+
+def test_ctrl_c_ends_with_a_checkpoint(tmp_path: Path, settings: dict) -> None:
+    """What was learnt since the last one is not lost."""
+    settings['stages'][0]['until'] = 10 ** 6
+    process, last = start(tmp_path / 'run', settings | {'save_every': 10 ** 6})
+    until = time.monotonic() + 120
+    logs = tmp_path / 'run' / 'tensorboard'
+    while not logs.is_dir():  # it has not begun
+        assert time.monotonic() < until and process.poll() is None
+        time.sleep(0.05)
+    time.sleep(0.5)
+    process.send_signal(signal.SIGINT)
+    assert process.wait(60) == 130
+    assert checkpoints.load(last).step > 0
