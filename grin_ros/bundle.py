@@ -33,6 +33,7 @@ from grin_ros.errors import GrinError
 FORMAT_VERSION = 1
 FOV_RANGE_DEG = (25.0, 110.0)  # of the lenses that training saw often; crops reach beyond
 SHIPPED = 'grin_small'
+METADATA, WEIGHTS, PROBE = 'grin.json', 'weights.safetensors', 'probe.npz'
 GRAPHS = ('encoder.onnx', 'conditioner.onnx', 'denoiser.onnx')
 REMEDY = 'install grin_ros again, or write the bundle again with `grin export`'
 
@@ -114,7 +115,7 @@ def load_bundle(bundle: str | os.PathLike[str] | None = None) -> Bundle:
     :raises GrinError: naming the file that is missing, damaged or of another format.
     """
     folder = find_bundle(bundle)
-    path = folder / 'grin.json'
+    path = folder / METADATA
     try:
         facts = json.loads(path.read_text(encoding='utf-8'))
         version = facts['format_version']
@@ -153,7 +154,7 @@ def load_bundle(bundle: str | os.PathLike[str] | None = None) -> Bundle:
 def _check_file(folder: Path, name: str, digest: str) -> None:
     """Refuse a file that is missing or is not the one that was exported."""
     if Path(name).name != name:
-        raise GrinError(f'{folder / "grin.json"} lists "{name}", which is no plain file name: '
+        raise GrinError(f'{folder / METADATA} lists "{name}", which is no plain file name: '
                         f'{REMEDY}')
     hasher = hashlib.sha256()
     try:

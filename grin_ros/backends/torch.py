@@ -23,10 +23,8 @@ from typing import Any
 import numpy as np
 
 from grin_ros.backends import Array, GraphBackend
-from grin_ros.bundle import Bundle
+from grin_ros.bundle import Bundle, WEIGHTS
 from grin_ros.errors import GrinError, require
-
-WEIGHTS = 'weights.safetensors'
 
 
 class TorchBackend(GraphBackend):

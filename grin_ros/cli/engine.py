@@ -36,7 +36,7 @@ from grin_ros.engine.options import EngineOptions, PRECISIONS
 from grin_ros.engine.profile import Profile, PROMPT_COUNTS
 from grin_ros.errors import GrinError
 from grin_ros.inference.preprocess import STRIDES
-from grin_ros.messages.ranges import COUNT
+from grin_ros.messages.ranges import NUM_RANGES
 
 RTX_CAPABILITIES = ('SM86', 'SM89', 'SM120')
 
@@ -56,7 +56,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
                        help="denoising steps of a fused engine (default: the bundle's)")
     build.add_argument('--samples', type=int, default=1, metavar='K', help='draws at once')
     build.add_argument('--prompts', type=int, default=1, choices=PROMPT_COUNTS,
-                       help=f'known ranges of a frame, {COUNT} for a node with ranges_type')
+                       help=f'known ranges of a frame, {NUM_RANGES} for a node with ranges_type')
     build.add_argument('--fused', action='store_true',
                        help='one engine for the whole frame and this step count')
     build.add_argument('--rtx-aot', nargs='*', metavar='SM', help='compile plans for TensorRT for '

@@ -42,3 +42,8 @@ class Sample:
     range_m: NDArray[np.float32]
     camera: Camera
     meta: dict[str, Any] = field(default_factory=dict)
+
+
+def evenly(total: int, count: int) -> list[int]:
+    """Return at most count of total indices, spread from the first to the last."""
+    return [int(index) for index in np.unique(np.linspace(0, total - 1, count).astype(int))]

@@ -54,13 +54,14 @@ def shard_frames(options: EngineOptions,
     if options.calibration is None:
         raise GrinError('int8 needs frames to calibrate on: give shards with --calibration DIR '
                         '(`grin scenes --out DIR` renders some), or use fp16')
+    from grin_ros.data.sample import evenly
     from grin_ros.data.shards import ShardDataset
 
     samples = ShardDataset(options.calibration)
     if not len(samples):
         raise GrinError(f'--calibration {options.calibration} holds no finished shards')
     size = profile.width, profile.height
-    for index in np.linspace(0, len(samples) - 1, min(FRAMES, len(samples))).astype(int):
-        sample = samples[int(index)]
+    for index in evenly(len(samples), FRAMES):
+        sample = samples[index]
         image = cv2.resize(sample.image, size, interpolation=cv2.INTER_LINEAR)
         yield np.asarray(image, np.uint8), sample.camera.scaled(*size)

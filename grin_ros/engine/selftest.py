@@ -27,7 +27,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from grin_ros.backends import Query
-from grin_ros.bundle import Bundle, REMEDY
+from grin_ros.bundle import Bundle, PROBE, REMEDY
 from grin_ros.camera import Camera
 from grin_ros.diffusion.depth_codec import X_SCALE
 from grin_ros.diffusion.noise import noise_at
@@ -49,7 +49,7 @@ def probe_query(bundle: Bundle, steps: int, profile: Profile | None = None,
     :param profile: size that the probe is brought to; None for its own, which has stored answers.
     :param frame: shifts the picture and draws other pixels and noise.
     """
-    with np.load(bundle.file('probe.npz')) as probe:
+    with np.load(bundle.file(PROBE)) as probe:
         image, rays, pixels, seed = (probe[name] for name in ('image', 'rays', 'pixels', 'seed'))
     noise = noise_at(pixels, int(seed))[None]
     if profile is not None:
@@ -82,7 +82,7 @@ def reference_answer(bundle: Bundle) -> Answer:
     from grin_ros.backends.onnxruntime import OnnxRuntimeBackend
 
     backend = OnnxRuntimeBackend(bundle, 0, 'reference of the self-test')
-    with np.load(bundle.file('probe.npz')) as probe:
+    with np.load(bundle.file(PROBE)) as probe:
         for steps in STEP_COUNTS:
             [(x_0, _)] = backend.answer([probe_query(bundle, steps)])
             error = float(np.abs(x_0[0] - probe[f'x_0_{steps}']).max() / X_SCALE)

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from grin_ros.messages.intake import Frame
     from grin_ros.params import DepthParams
 
-COUNT = 64  # prompts of a frame: more bring nothing, and a fixed number is one engine
+NUM_RANGES = 64  # prompts of a frame: more bring nothing, and a fixed number is one engine
 REMEMBERED = 16  # messages, to find the one nearest to the image in time
 # A sensor beside the camera sees behind what the camera sees: of the points in a cell of an
 # image's 40th the nearest counts.
@@ -110,13 +110,13 @@ def transform(pose: tuple[float, ...]) -> NDArray[np.float64]:
 def known_ranges(points: NDArray[np.floating], camera: Camera, pose: Sequence[float],
                  sigma: float) -> NDArray[np.float64]:
     """
-    Return (COUNT, 4) prompts u, v, range [m], relative sigma; rows without a point are NaN.
+    Return (NUM_RANGES, 4) prompts u, v, range [m], relative sigma; rows without a point are NaN.
 
     :param points: (N, 3) [m] in the frame of the sensor; what is not finite is no point.
     :param pose: of the camera, see transform().
     :param sigma: relative error of the points.
     """
-    prompts = np.full((COUNT, 4), np.nan)
+    prompts = np.full((NUM_RANGES, 4), np.nan)
     matrix = transform(tuple(pose)).astype(points.dtype)
     # A spinning lidar sends a hundred thousand points: cheaply those first that may be seen.
     with np.errstate(invalid='ignore', over='ignore'):
@@ -137,7 +137,7 @@ def known_ranges(points: NDArray[np.floating], camera: Camera, pose: Sequence[fl
         ordered = candidates[np.argsort(range_m[candidates], kind='stable')]
         columns, rows = ((pixels[ordered] + 0.5) // (size.max() / CELLS)).astype(int).T
         _, first = np.unique(rows * CELLS + columns, return_index=True)
-        return rng.permutation(ordered[first])[:COUNT]
+        return rng.permutation(ordered[first])[:NUM_RANGES]
 
     def is_seen(candidates: NDArray[np.intp]) -> NDArray[np.bool_]:
         directions = points[candidates] / range_m[candidates, None]
@@ -205,7 +205,7 @@ class Ranges:
         moment = nanoseconds(stamp)
         with self._lock:
             found = min(self._messages, key=lambda item: abs(item[0] - moment), default=None)
-        nothing = np.full((COUNT, 4), np.nan)
+        nothing = np.full((NUM_RANGES, 4), np.nan)
         if found is None:
             self.problem = f'nothing came on {self.topic}: check ranges_topic and ranges_type'
             return nothing

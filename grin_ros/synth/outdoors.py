@@ -89,9 +89,9 @@ def wall(rng: np.random.Generator) -> NDArray:
     return np.clip(image * (1 + rng.uniform(0.02, 0.08) * fbm(rng)[..., None]), 0, 1)
 
 
-def facade(rng: np.random.Generator, bays: int = 2, storeys: int = 2) -> NDArray:
-    """Return bays x storeys of wall with windows (256 px), each window a little different."""
-    size = 256
+def facade(rng: np.random.Generator) -> NDArray:
+    """Return two storeys of two windows (256 px), each window a little different."""
+    size, bays, storeys = 256, 2, 2
     image = cv2.resize(wall(rng), (size, size))
     glass = color(rng, (0.05, 0.45), (0, 0.5))
     frame = color(rng, (0.2, 1.0), (0, 0.3))

@@ -24,6 +24,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from grin_ros.data.sample import evenly
 from grin_ros.data.shards import ShardDataset
 
 
@@ -41,10 +42,9 @@ def color_range(range_m: NDArray, near_m: float = 0.3, far_m: float = 100.0) -> 
 def write_preview(directory: Path, path: Path, count: int = 48, columns: int = 6) -> None:
     """Write up to count frames, spread evenly, each as picture | depth."""
     dataset = ShardDataset(directory)
-    chosen = np.unique(np.linspace(0, len(dataset) - 1, count).astype(int))
     tiles = []
-    for index in chosen:
-        sample = dataset[int(index)]
+    for index in evenly(len(dataset), count):
+        sample = dataset[index]
         tiles.append(np.hstack([cv2.cvtColor(sample.image, cv2.COLOR_RGB2BGR),
                                 color_range(sample.range_m)]))
     tiles += [np.zeros_like(tiles[0])] * (-len(tiles) % columns)

@@ -152,8 +152,8 @@ class SceneBuilder:
         corners = (CUBE * size) @ rotation_y(yaw).T + np.asarray(center)
         self.add(corners, CUBE_UVS * (size[CUBE_EDGES] / texture_m)[:, None], material)
 
-    def model(self, model: Model, position: ArrayLike, yaw: float, scale: float = 1.0,
-              recolor: float = 0.4) -> None:
+    def model(self, model: Model, position: ArrayLike, yaw: float, recolor: float = 0.4
+              ) -> None:
         """Place a model with its foot at position; the chance recolor gives it new colours."""
         rng = self.rng
         new_colors = rng.random() < recolor
@@ -172,7 +172,7 @@ class SceneBuilder:
             else:
                 texture = np.clip(look.color, 0.03, 1)
             numbers.append(self.material(texture, opacity, gloss=gloss))
-        triangles = (model.mesh.triangles * np.float32(scale)) @ rotation_y(yaw).T
+        triangles = model.mesh.triangles @ rotation_y(yaw).T
         self.add(triangles + np.asarray(position), model.mesh.uvs,
                  np.array(numbers)[model.mesh.face_materials])
 

@@ -22,6 +22,7 @@ from pathlib import Path
 
 import numpy as np
 
+from grin_ros.data.sample import evenly
 from grin_ros.data.shards import ShardDataset
 
 PERCENTILES = (5, 50, 95)
@@ -34,8 +35,8 @@ def world_stats(directory: Path, count: int = 500) -> str:
     dataset = ShardDataset(directory)
     rng = np.random.default_rng(0)
     seen: dict[str, list[list[np.ndarray]]] = {}
-    for index in np.unique(np.linspace(0, len(dataset) - 1, count).astype(int)):
-        sample = dataset[int(index)]
+    for index in evenly(len(dataset), count):
+        sample = dataset[index]
         known = sample.range_m[np.isfinite(sample.range_m)]
         if len(known):
             row = [rng.choice(known, PIXELS), np.array([np.median(known)]),

@@ -26,10 +26,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from grin_ros.data.sample import Sample
+from grin_ros.data.sample import evenly, Sample
 from grin_ros.model.grin import Grin
 from grin_ros.train.augment import restyle
-from grin_ros.train.validate import evenly, Frame
+from grin_ros.train.validate import Frame
 
 ONE_SIGMA = 0.683
 FEWEST = 8  # frames that tell something about a kind of world
@@ -52,7 +52,7 @@ def calibrate(model: Grin, samples: Sequence[Sample], input_size: tuple[int, int
     """
     ratios: dict[str, list[np.ndarray]] = {str(steps): [] for steps in step_counts}
     scales: dict[str, list[float]] = {}
-    for index in evenly(samples, count) if len(samples) else ():
+    for index in evenly(len(samples), count) if len(samples) else ():
         sample = samples[index]
         frame = Frame.of(sample, input_size, seed=index)
         if len(frame.truth) == 0:

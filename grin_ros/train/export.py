@@ -32,7 +32,15 @@ import torch
 from torch import nn, Tensor
 
 from grin_ros import backends
-from grin_ros.bundle import FORMAT_VERSION, FOV_RANGE_DEG, GRAPHS, load_bundle
+from grin_ros.bundle import (
+    FORMAT_VERSION,
+    FOV_RANGE_DEG,
+    GRAPHS,
+    load_bundle,
+    METADATA,
+    PROBE,
+    WEIGHTS,
+)
 from grin_ros.camera import Camera
 from grin_ros.data.sample import Sample
 from grin_ros.diffusion.depth_codec import X_SCALE
@@ -49,7 +57,7 @@ from grin_ros.train.onnx_weights import share_weights
 OPSET = 18
 STEP_COUNTS = (1, 2, 4, 8)
 PARITY_P = 1e-4  # largest difference in P between torch and ONNX Runtime
-WRITTEN = (*GRAPHS, 'weights.bin', 'weights.safetensors', 'probe.npz')  # beside grin.json
+WRITTEN = (*GRAPHS, 'weights.bin', WEIGHTS, PROBE)  # beside grin.json
 PROBE_SIZE, PROBE_PIXELS = (128, 96), 192
 
 
@@ -88,11 +96,11 @@ def export_bundle(checkpoint: checkpoints.Checkpoint, folder: Path, *, name: str
     model = deployable(checkpoint)
     folder.mkdir(parents=True, exist_ok=True)
     share_weights(export_graphs(model), folder, 'weights.bin')
-    checkpoints.save(folder / 'weights.safetensors', checkpoints.Checkpoint(
+    checkpoints.save(folder / WEIGHTS, checkpoints.Checkpoint(
         checkpoint.config, {k: v.half() for k, v in checkpoint.ema.items()}, {}, {},
         checkpoint.step, checkpoint.metrics))
     probe = make_probe(model)
-    np.savez_compressed(folder / 'probe.npz', **probe)
+    np.savez_compressed(folder / PROBE, **probe)
     facts = {
         'format_version': FORMAT_VERSION, 'name': name, 'model': checkpoint.config.to_dict(),
         'input_size': list(input_size), 'query_stride': query_stride, 'default_steps': 1,
@@ -103,7 +111,7 @@ def export_bundle(checkpoint: checkpoints.Checkpoint, folder: Path, *, name: str
         'licence': licence,
         'files': {path.name: hashlib.sha256(path.read_bytes()).hexdigest()
                   for path in sorted(folder / name for name in WRITTEN)}}
-    (folder / 'grin.json').write_text(json.dumps(facts, indent=1) + '\n', encoding='utf-8')
+    (folder / METADATA).write_text(json.dumps(facts, indent=1) + '\n', encoding='utf-8')
     differences = check_parity(folder, probe)
     worst = max(differences.values())
     if not worst <= PARITY_P:  # NaN, too

@@ -34,7 +34,7 @@ from torch.utils.data import ConcatDataset, DataLoader
 from torch.utils.tensorboard import SummaryWriter
 from tqdm import tqdm
 
-from grin_ros.bundle import find_bundle
+from grin_ros.bundle import find_bundle, WEIGHTS
 from grin_ros.data.shards import ShardDataset
 from grin_ros.errors import GrinError
 from grin_ros.model.encoder import load_imagenet_weights
@@ -212,7 +212,7 @@ def initialise(model: Grin, config: TrainConfig) -> None:
     if config.init == 'imagenet':
         load_imagenet_weights(model.encoder.trunk)
     elif config.init != 'none':
-        source = (find_bundle() / 'weights.safetensors' if config.init == 'shipped'
+        source = (find_bundle() / WEIGHTS if config.init == 'shipped'
                   else Path(config.init))
         if source.suffix != '.safetensors':
             raise GrinError('init must be imagenet, shipped, none or a checkpoint '

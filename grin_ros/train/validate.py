@@ -27,7 +27,7 @@ from numpy.typing import NDArray
 import torch
 from torch import Tensor
 
-from grin_ros.data.sample import Sample
+from grin_ros.data.sample import evenly, Sample
 from grin_ros.data.sparse import choose_pixels
 from grin_ros.diffusion.depth_codec import angular_pitch, X_SCALE
 from grin_ros.diffusion.sampler import ddim_steps
@@ -104,7 +104,7 @@ def validate(model: Grin, samples: Sequence[Sample], input_size: tuple[int, int]
     """
     model.eval()
     rows: dict[str, list[tuple[float, float, float]]] = {}
-    for index in evenly(samples, count):
+    for index in evenly(len(samples), count):
         sample = samples[index]
         frame = Frame.of(sample, input_size, seed=index)
         if len(frame.truth) == 0:
@@ -122,11 +122,6 @@ def validate(model: Grin, samples: Sequence[Sample], input_size: tuple[int, int]
     for kind, values in means.items():
         figures |= {f'abs_rel_{kind}': values[0], f'delta1_{kind}': values[1]}
     return {name: float(value) for name, value in figures.items()}
-
-
-def evenly(samples: Sequence[Sample], count: int) -> list[int]:
-    """Return up to count indices spread over the samples."""
-    return [int(i) for i in np.unique(np.linspace(0, len(samples) - 1, count).astype(int))]
 
 
 def picture(model: Grin, sample: Sample, input_size: tuple[int, int]) -> NDArray[np.uint8]:

@@ -24,7 +24,7 @@ import pytest
 
 from grin_ros.camera import Camera
 from grin_ros.estimator import DepthEstimator
-from grin_ros.messages.ranges import COUNT, Ranges
+from grin_ros.messages.ranges import NUM_RANGES, Ranges
 
 hypothesis = pytest.importorskip('hypothesis', reason='hypothesis is not installed')
 msgs = pytest.importorskip('sensor_msgs.msg', reason='ROS 2 is not installed')
@@ -85,7 +85,7 @@ def test_any_ranges(tiny_bundle: Path, examples: int) -> None:
         ranges.put(msg)
         prompts = ranges.prompts(msg.header.stamp, camera, pose, 0.02, 0.1)
         known = prompts[np.isfinite(prompts[:, 2])]
-        assert prompts.shape == (COUNT, 4)
+        assert prompts.shape == (NUM_RANGES, 4)
         assert bool(len(known)) is not bool(ranges.problem)
         told[bool(len(known))] += 1
         if len(known):

@@ -46,7 +46,7 @@ from grin_ros.engine.profile import Profile  # noqa: E402
 from grin_ros.engine.selftest import probe_query  # noqa: E402
 from grin_ros.errors import GrinError  # noqa: E402
 from grin_ros.estimator import DepthEstimate, DepthEstimator  # noqa: E402
-from grin_ros.messages.ranges import COUNT  # noqa: E402
+from grin_ros.messages.ranges import NUM_RANGES  # noqa: E402
 
 CAMERA = Camera.from_hfov(70, 160, 120)
 IMAGE = np.random.default_rng(0).integers(0, 255, (120, 160, 3)).astype(np.uint8)
@@ -180,16 +180,18 @@ def test_frames_at_once_are_answered_as_alone(
     assert {test['profile'][-3:] for test in rig.backend.self_tests} == {'_3f'}
 
 
-@pytest.mark.parametrize('rows', [3, COUNT])
+@pytest.mark.parametrize('rows', [3, NUM_RANGES])
 def test_engines_of_known_ranges_are_those_that_were_built_ahead(rig: Rig, rows: int) -> None:
-    """However many a sensor of the node knows, its frames ask for the engine of COUNT prompts."""
-    prompts = np.full((COUNT, 4), np.nan)
+    """However many a sensor of the node knows, its frames ask for the same engine."""
+    prompts = np.full((NUM_RANGES, 4), np.nan)
     prompts[:rows] = np.column_stack([np.arange(rows), np.arange(rows), np.full((rows, 2), 0.5)])
-    with pytest.raises(GrinError, match=f'--stride 4 --prompts {COUNT}`, or set engine_build'):
+    with pytest.raises(GrinError,
+                       match=f'--stride 4 --prompts {NUM_RANGES}`, or set engine_build'):
         rig.start(allow_build=False).estimate(IMAGE, CAMERA, prompts=prompts)
     estimator = rig.start()
     width, height = IMAGE.shape[1::-1]
-    rig.backend.prepare(Profile.of_camera(width, height, rig.bundle.input_size, 4, prompts=COUNT))
+    rig.backend.prepare(Profile.of_camera(width, height, rig.bundle.input_size, 4,
+                                          prompts=NUM_RANGES))
     built = len(rig.build.built)
     estimator.estimate(IMAGE, CAMERA, prompts=prompts)
     assert len(rig.build.built) == built

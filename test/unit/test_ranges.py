@@ -24,8 +24,8 @@ import pytest
 from grin_ros.camera import Camera
 from grin_ros.errors import GrinError
 from grin_ros.messages.ranges import (
-    COUNT,
     known_ranges,
+    NUM_RANGES,
     points_from_cloud,
     points_from_scan,
     Ranges,
@@ -139,7 +139,7 @@ def test_ranges_lie_on_the_pixels_that_see_them() -> None:
     matrix = transform(pose)
     in_sensor = np.concatenate([points, behind]) @ matrix[:3, :3].T + matrix[:3, 3]
     prompts = known_ranges(in_sensor, CAMERA, pose, 0.05)
-    assert prompts.shape == (COUNT, 4)
+    assert prompts.shape == (NUM_RANGES, 4)
     known = prompts[np.isfinite(prompts[:, 2])]
     assert 30 < len(known) <= 40 and (known[:, 3] == 0.05).all()
     for u, v, range_m, _ in known:
