@@ -42,6 +42,7 @@ from grin_ros.cli.options import (
     progress,
     write_json,
 )
+from grin_ros.data.frames import IMAGES
 from grin_ros.errors import GrinError
 from grin_ros.estimator import DepthEstimate
 from grin_ros.postprocess.floor import FloorScale
@@ -49,7 +50,8 @@ from grin_ros.postprocess.floor import FloorScale
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options."""
-    parser.add_argument('images', nargs='+', type=Path, metavar='IMAGE')
+    parser.add_argument('images', nargs='+', type=Path, metavar='IMAGE',
+                        help='image files, or folders of them')
     add_camera_options(parser)
     add_mount_options(parser)
     parser.add_argument('--range', type=float, nargs=3, action='append', metavar=('U', 'V', 'M'),
@@ -61,13 +63,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Estimate each image and write its files."""
-    names = [path.stem for path in options.images]
+    """Estimate each image and write its files; one of many that cannot be read is left out."""
+    images = images_of(options.images)
+    names = [path.stem for path in images]
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
         raise GrinError(f'several images are called {", ".join(twice)}: their results would '
                         'overwrite each other, so give them in separate calls')
-    for path in options.images:
+    for path in images:
         # Beside a photo such a name may be its true depth (--dataset folder).
         found = [name for name in (f'{path.stem}_depth.png', f'{path.stem}_depth.npy')
                  if (options.output / name).exists()]
@@ -78,7 +81,7 @@ def run(options: argparse.Namespace) -> int:
     if options.range and (mount or options.no_intrinsics):
         raise GrinError('--range tells the scale and needs a known camera: leave out '
                         '--camera-height and --no-intrinsics')
-    if options.range and (len(options.images) > 1 or not np.isfinite(options.range).all()):
+    if options.range and (len(images) > 1 or not np.isfinite(options.range).all()):
         raise GrinError('--range is of one image: give one, and pixel and range as numbers')
     estimator = load_estimator(options)
     try:
@@ -86,8 +89,14 @@ def run(options: argparse.Namespace) -> int:
     except OSError as error:
         raise GrinError(f'{options.output} cannot be made: {error.strerror}') from error
     rows = []
-    for path in progress(options.images, 'predict'):
-        image, camera = read_photo(options, path, estimator)
+    for path in progress(images, 'predict'):
+        try:
+            image, camera = read_photo(options, path, estimator)
+        except GrinError as error:
+            if len(images) == 1:
+                raise
+            complain(f'left out: {error}')
+            continue
         result = estimator.estimate(image, camera, options.steps, options.samples,
                                     prompts=options.range)
         if mount and camera:
@@ -102,10 +111,27 @@ def run(options: argparse.Namespace) -> int:
         note = '' if row['metric'] else ' (scale not metric)'
         print('{image}: depth {depth_min_m:.2f} to {depth_max_m:.2f} m, '
               'median {depth_median_m:.2f} m{note}, {total_ms:.0f} ms'.format(**row, note=note))
-    print(f'{estimator.backend.reason}; files are in {options.output}')
+    missing = len(images) - len(rows)
+    print(f'{estimator.backend.reason}; files are in {options.output}'
+          + (f'; {missing} of {len(images)} images were left out' if missing else ''))
     write_json(options.json, {'bundle': estimator.bundle.name,
                               'backend': estimator.backend.reason, 'images': rows})
-    return 0
+    return int(missing > 0)
+
+
+def images_of(paths: list[Path]) -> list[Path]:
+    """Return files, and the images of folders in order of their names; no depth beside them."""
+    images: list[Path] = []
+    for path in paths:
+        if not path.is_dir():
+            images.append(path)
+            continue
+        inside = sorted(file for file in path.iterdir()
+                        if file.suffix.lower() in IMAGES and not file.stem.endswith('_depth'))
+        if not inside:
+            raise GrinError(f'{path} holds no image ({", ".join(IMAGES)})')
+        images += inside
+    return images
 
 
 def write_files(base: Path, image: NDArray[np.uint8], camera: Camera | None,
