@@ -21,6 +21,7 @@ from __future__ import annotations
 
 import argparse
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 import shutil
 from typing import Any
@@ -38,7 +39,7 @@ from grin_ros.cli.options import (
 )
 from grin_ros.cli.recorded import IMAGE, INFO, Recorded
 from grin_ros.errors import GrinError, require
-from grin_ros.messages.intake import Rejected
+from grin_ros.messages.intake import Frame, Rejected
 from grin_ros.params import DepthParams
 from grin_ros.params.file import read_params
 from grin_ros.postprocess.result import Results
@@ -85,14 +86,7 @@ def run(options: argparse.Namespace) -> int:
                 outs = [writer.add_connection(topic, kind, typestore=store)
                         for topic, kind in zip(topics, (IMAGE, INFO), strict=True)]
                 try:
-                    for moment, msg in progress(source, 'bag'):
-                        try:
-                            frame = source.frame(msg)
-                        except Rejected as error:
-                            if not dropped[error.cause]:
-                                complain(str(error))
-                            dropped[error.cause] += 1
-                            continue
+                    for moment, msg, frame in frames(source, dropped):
                         estimate = estimator.estimate(
                             frame.image, frame.camera, options.steps, options.samples,
                             output_scale=params.output_scale, prompts=frame.prompts)
@@ -131,6 +125,19 @@ def run(options: argparse.Namespace) -> int:
     if stopped:
         complain(f'stopped before the end of {options.input}: {stopped}')
     return 130 if stopped == 'interrupted' else int(bool(stopped) or not answered)
+
+
+def frames(source: Recorded, dropped: Counter[str]) -> Iterator[tuple[int, Any, Frame]]:
+    """Yield the time, message and frame of each image; count those that cannot be answered."""
+    for moment, msg in progress(source, 'bag'):
+        try:
+            frame = source.frame(msg)
+        except Rejected as error:
+            if not dropped[error.cause]:
+                complain(str(error))
+            dropped[error.cause] += 1
+        else:
+            yield moment, msg, frame
 
 
 def apply_params(options: argparse.Namespace) -> DepthParams:
