@@ -19,9 +19,10 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import lru_cache
+import math
 import threading
 from typing import Any, TYPE_CHECKING
 
@@ -31,6 +32,8 @@ from numpy.typing import NDArray
 
 from grin_ros.camera import Camera
 from grin_ros.errors import GrinError
+from grin_ros.inference.prompts import SIGMA_LIMITS
+from grin_ros.messages.sensor_points import beam_sigma, READERS
 
 if TYPE_CHECKING:
     from grin_ros.messages.intake import Frame
@@ -42,53 +45,6 @@ REMEMBERED = 16  # messages, to find the one nearest to the image in time
 # image's 40th the nearest counts.
 CELLS = 40
 PROJECTED = 8192  # points, drawn among those before the camera: several in each cell
-FLOATS = {7: 'f4', 8: 'f8'}  # PointField's FLOAT32 and FLOAT64
-
-
-def points_from_scan(msg: Any) -> NDArray[np.float64]:
-    """Return the (N, 3) points [m] of a sensor_msgs/LaserScan that hit something, in its frame."""
-    ranges = np.asarray(msg.ranges, np.float64)
-    angles = msg.angle_min + msg.angle_increment * np.arange(len(ranges))
-    # REP-117: what is beyond is +Inf, what is not known is NaN, neither is a point. Older drivers
-    # send range_max itself where nothing is.
-    hit = (ranges >= max(msg.range_min, 1e-3)) & (ranges < msg.range_max) & np.isfinite(ranges)
-    ranges, angles = ranges[hit], angles[hit]
-    return np.stack([ranges * np.cos(angles), ranges * np.sin(angles), np.zeros_like(ranges)], -1)
-
-
-def points_from_cloud(msg: Any) -> NDArray[np.floating]:
-    """
-    Return the (N, 3) points [m] of a sensor_msgs/PointCloud2, in its frame; NaN for some.
-
-    :raises GrinError: when it has no x, y and z of floats, or is shorter than it says.
-    """
-    fields = {field.name: field for field in msg.fields}
-    missing = [name for name in 'xyz' if name not in fields
-               or fields[name].datatype not in FLOATS]
-    if missing:
-        raise GrinError(f'the cloud has no {", ".join(missing)} of FLOAT32 or FLOAT64 (it has '
-                        f'{", ".join(fields) or "no fields"})')
-    order = '>' if msg.is_bigendian else '<'
-    kinds = [np.dtype(order + FLOATS[fields[name].datatype]) for name in 'xyz']
-    ends = [fields[name].offset + kind.itemsize for name, kind in zip('xyz', kinds, strict=True)]
-    count, rows = msg.width, msg.height
-    if rows * count == 0:
-        return np.zeros((0, 3))
-    needed = (rows - 1) * msg.row_step + (count - 1) * msg.point_step + max(ends)
-    if (max(ends) > msg.point_step or msg.row_step < count * msg.point_step
-            or len(msg.data) < needed):
-        raise GrinError(f'the cloud of {count}x{rows} points of {msg.point_step} bytes, rows of '
-                        f'{msg.row_step}, needs {needed} bytes and has {len(msg.data)}: it was '
-                        'truncated, or the driver fills it wrongly')
-    data = memoryview(msg.data)
-    columns = [np.ndarray((rows, count), kind, data, fields[name].offset,
-                          (msg.row_step, msg.point_step)).ravel()
-               for name, kind in zip('xyz', kinds, strict=True)]
-    return np.stack(columns, -1).astype(kinds[0].newbyteorder('='), copy=False)
-
-
-READERS: dict[str, Callable[[Any], NDArray[np.floating]]] = {
-    'scan': points_from_scan, 'cloud': points_from_cloud}
 
 
 @lru_cache(16)
@@ -164,7 +120,7 @@ class Ranges:
     """
     The latest messages of a sensor of one camera.
 
-    :param kind: scan or cloud, a key of READERS.
+    :param kind: a key of READERS.
     :param topic: full name, for sentences.
     """
 
@@ -216,6 +172,8 @@ class Ranges:
             return nothing
         try:
             points = READERS[self.kind](found[1])
+            if self.kind == 'range':
+                sigma = min(SIGMA_LIMITS[1], math.hypot(sigma, beam_sigma(found[1].field_of_view)))
             result = known_ranges(points, camera, pose, sigma)
         except GrinError as error:
             self.problem = f'{self.topic}: {error}'

@@ -31,7 +31,7 @@ from grin_ros.inference.preprocess import STRIDES
 from grin_ros.inference.prompts import SIGMA_LIMITS
 
 # What a sensor of ranges may send, and its type in sensor_msgs.
-RANGES_TYPES = {'scan': 'LaserScan', 'cloud': 'PointCloud2'}
+RANGES_TYPES = {'scan': 'LaserScan', 'cloud': 'PointCloud2', 'range': 'Range'}
 
 
 def _parameter(default: Any, text: str, unit: str = '', low: float | None = None,
@@ -103,7 +103,7 @@ class DepthParams:
         '0 is level', unit='deg',
         low=-90.0, high=90.0, dynamic=True)
     ranges_type: str = _parameter(
-        '', ' or '.join(f'{kind} ({name})' for kind, name in RANGES_TYPES.items())
+        '', ', '.join(f'{kind} ({name})' for kind, name in RANGES_TYPES.items())
         + ': what a sensor sends that measures some ranges; depth then goes through them, and '
         'camera_height and depth_scale count only while there are none. Empty: there is no such '
         'sensor', choices=('', *RANGES_TYPES))

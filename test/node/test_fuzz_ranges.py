@@ -51,6 +51,8 @@ clouds = st.fixed_dictionaries({}, optional={
 scans = st.fixed_dictionaries({}, optional={
     **dict.fromkeys(('angle_min', 'angle_increment', 'range_min', 'range_max'), small),
     'ranges': st.lists(small, max_size=40)})
+beams = st.fixed_dictionaries({}, optional=dict.fromkeys(
+    ('range', 'min_range', 'max_range', 'field_of_view'), small))
 poses = st.one_of(
     st.just([0.0, 0.0, 0.0, -1.5708, 0.0, -1.5708]),
     st.lists(st.floats(-1000, 1000), min_size=6, max_size=6))
@@ -62,6 +64,9 @@ def message(kind: str, changes: dict[str, Any]) -> Any:
         values = {'angle_min': -0.5, 'angle_increment': 0.03, 'range_min': 0.1,
                   'range_max': 30.0, 'ranges': [2.0] * 30}
         return msgs.LaserScan(**(values | changes))
+    if kind == 'range':
+        values = {'range': 2.0, 'min_range': 0.1, 'max_range': 4.0, 'field_of_view': 0.06}
+        return msgs.Range(**(values | changes))
     values = {'width': len(POINTS), 'height': 1, 'point_step': 24, 'row_step': 720,
               'fields': [msgs.PointField(name=name, offset=8 * i, datatype=8, count=1)
                          for i, name in enumerate('xyz')]}
@@ -94,6 +99,7 @@ def test_any_ranges(tiny_bundle: Path, examples: int) -> None:
             assert np.isfinite(depth).any()
 
     test_fuzz.fuzz(examples, st.tuples(
-        st.one_of(st.tuples(st.just('cloud'), clouds), st.tuples(st.just('scan'), scans)),
+        st.one_of(st.tuples(st.just('cloud'), clouds), st.tuples(st.just('scan'), scans),
+                  st.tuples(st.just('range'), beams)),
         poses, st.sampled_from(CAMERAS)), run)
     assert all(told.values())

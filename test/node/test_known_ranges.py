@@ -116,3 +116,36 @@ def test_a_scan_is_seen_by_its_camera(start_node: Callable, make_robot: Callable
     robot.diagnosed('warning_ranges', 'frame "laser"')
     robot.diagnosed('floor', 'frames')
     assert 'must be 6 numbers' in robot.set_parameter('ranges_camera_pose', [1.0, 2.0]).reason
+
+
+def test_one_beam_tells_the_scale(start_node: Callable, make_robot: Callable) -> None:
+    """A time-of-flight sensor of one pixel beside the camera: what is seen moves with it."""
+    if not (Path(str(resources.files('grin_ros'))) / 'bundles/grin_small/grin.json').is_file():
+        pytest.skip('this source tree has no shipped bundle')
+    frame = next(each for each in shipped() if each.name == 'table_1')
+    k, (height, width) = frame.camera.intrinsics, frame.depth.shape
+    info = robots.pinhole_info(width, height, k=k.ravel().tolist(),
+                               p=np.column_stack([k, np.zeros(3)]).ravel().tolist())
+    start_node('beam', max_age=30, ranges_type='range', ranges_topic='/tof/range',
+               ranges_max_age=1000.0)
+    robot = make_robot('beam', outputs=('depth',))
+    sensor = robot.node.create_publisher(msgs.Range, '/tof/range', 10)
+    robot.wait_until_heard()
+    robot.wait(sensor.get_subscription_count, 'the node listens to the sensor')
+    u, v = (round(value) for value in k[:2, 2])
+    truth = float(frame.depth[v, u])  # on the axis, where z is the range
+    medians = []
+    for factor in (1.0, 1.5):
+        msg = msgs.Range(range=factor * truth, min_range=0.05, max_range=20.0,
+                         field_of_view=0.03)
+        msg.header = robot.header('tof')
+        del robot.sent[robots.stamp_of(msg)]
+        sensor.publish(msg)
+        robot.spin(0.5)
+        answer = robot.answers['depth'][robot.ask(frame.image, info)]
+        depth = np.frombuffer(answer.data, np.float32).reshape(height, width)
+        around = depth[v - 8:v + 9, u - 8:u + 9]
+        medians.append(float(np.nanmedian(around)))
+        robot.diagnosed('ranges', '1 pixels known from /tof/range')
+    assert abs(medians[0] / truth - 1) < 0.15
+    assert abs(medians[1] / medians[0] / 1.5 - 1) < 0.1

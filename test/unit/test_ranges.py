@@ -23,13 +23,12 @@ import pytest
 
 from grin_ros.camera import Camera
 from grin_ros.errors import GrinError
-from grin_ros.messages.ranges import (
-    known_ranges,
-    NUM_RANGES,
+from grin_ros.messages.ranges import known_ranges, NUM_RANGES, Ranges, transform
+from grin_ros.messages.sensor_points import (
+    beam_sigma,
     points_from_cloud,
+    points_from_range,
     points_from_scan,
-    Ranges,
-    transform,
 )
 
 msgs = pytest.importorskip('sensor_msgs.msg', reason='ROS 2 is not installed')
@@ -74,6 +73,36 @@ def test_a_scan_gives_points_where_it_hit() -> None:
                                 [2 * math.cos(math.pi / 12), -2 * math.sin(math.pi / 12), 0],
                                 [3 * math.cos(math.pi / 4), 3 * math.sin(math.pi / 4), 0]])
     assert points_from_scan(msgs.LaserScan()).shape == (0, 3)
+
+
+def test_a_beam_gives_the_point_on_its_axis() -> None:
+    def beam(range_m: float, **limits: float) -> object:
+        return msgs.Range(range=range_m, **{'min_range': 0.1, 'max_range': 4.0, **limits})
+    assert points_from_range(beam(2.5)).tolist() == [[2.5, 0, 0]]
+    for value in (math.inf, -math.inf, math.nan, 0.05, 4.0, 0.0):
+        assert points_from_range(beam(value)).shape == (0, 3)
+    # What tells only whether something is there knows no range.
+    assert points_from_range(beam(-math.inf, min_range=1.0, max_range=1.0)).shape == (0, 3)
+    assert points_from_range(beam(0.0, min_range=0.0)).shape == (0, 3)
+
+
+def test_a_wide_beam_claims_less() -> None:
+    """Half of what the nearest part of a surface at 45 degrees is nearer than the axis."""
+    for width in np.radians([1.0, 10.0, 25.0]):
+        nearest = math.cos(math.pi / 4) / math.cos(math.pi / 4 - width / 2)
+        assert beam_sigma(width) == pytest.approx((1 - nearest) / 2)
+    assert beam_sigma(0.0) == beam_sigma(-1.0) == beam_sigma(math.nan) == 0
+    assert beam_sigma(9.0) == pytest.approx((1 - math.sqrt(0.5)) / 2)
+    stamp = msgs.Range().header.stamp
+    claimed = []
+    for width in (0.0, 0.5):
+        sensor = Ranges('range', '/tof')
+        sensor.put(msgs.Range(range=2.0, min_range=0.1, max_range=4.0, field_of_view=width))
+        prompts = sensor.prompts(stamp, CAMERA, FORWARD, 0.02, 1.0)
+        (row,) = prompts[np.isfinite(prompts).all(-1)]
+        assert np.allclose(row[:3], [*CAMERA.project([[0, 0, 1]])[0], 2.0])
+        claimed.append(row[3])
+    assert claimed == [0.02, pytest.approx(math.hypot(0.02, beam_sigma(0.5)))]
 
 
 @pytest.mark.parametrize('kind, step', [('<f4', 12), ('<f4', 20), ('>f4', 16), ('<f8', 24)])
