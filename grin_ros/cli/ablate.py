@@ -21,13 +21,13 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from grin_ros.cli.files import need_place, write_json
 from grin_ros.cli.options import (
     add_dataset_options,
     add_estimator_options,
     chosen_protocol,
     load_estimator,
     load_samples,
-    write_json,
 )
 from grin_ros.estimator import DepthEstimator
 from grin_ros.evaluation.steps import (
@@ -58,6 +58,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Measure, print and write the table."""
+    need_place(options.markdown, '--markdown')
     estimator = load_estimator(options)
     regression = options.regression and DepthEstimator.load(
         options.regression, options.backend, cpu_threads=options.threads,

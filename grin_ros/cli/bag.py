@@ -23,19 +23,18 @@ import argparse
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
-import shutil
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from grin_ros.cli.camera_options import floor_note
+from grin_ros.cli.files import finished, need_place, write_json
 from grin_ros.cli.options import (
     add_estimator_options,
     complain,
     load_estimator,
     progress,
-    write_json,
 )
 from grin_ros.cli.recorded import IMAGE, INFO, Recorded
 from grin_ros.errors import GrinError, require
@@ -43,6 +42,8 @@ from grin_ros.messages.intake import Frame, Rejected
 from grin_ros.params import DepthParams
 from grin_ros.params.file import read_params
 from grin_ros.postprocess.result import Results
+
+INTERRUPTED = 'interrupted'
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -72,6 +73,7 @@ def run(options: argparse.Namespace) -> int:
         raise GrinError(f'there is no bag {options.input}')
     if options.output.exists():
         raise GrinError(f'{options.output} is there already: give the name of a new bag')
+    need_place(options.output, 'OUT')
     store = typesys.get_typestore(typesys.Stores.ROS2_JAZZY)
     namespace = '/' + options.namespace.strip('/')
     topics = [f'{namespace.rstrip("/")}/{name}' for name in ('depth', 'camera_info')]
@@ -79,10 +81,11 @@ def run(options: argparse.Namespace) -> int:
     estimator, results, dropped = load_estimator(options), Results(), Counter[str]()
     answered, without, reason, stopped = 0, 0, '', ''
     try:
-        with highlevel.AnyReader([options.input], default_typestore=store) as reader:
+        with (finished(options.output) as partial,
+              highlevel.AnyReader([options.input], default_typestore=store) as reader):
             source = Recorded(reader, options.image_topic, options.camera_info_topic, params)
             # The version that Humble reads, too.
-            with rosbag2.Writer(options.output, version=8) as writer:
+            with rosbag2.Writer(partial, version=8) as writer:
                 outs = [writer.add_connection(topic, kind, typestore=store)
                         for topic, kind in zip(topics, (IMAGE, INFO), strict=True)]
                 try:
@@ -103,15 +106,15 @@ def run(options: argparse.Namespace) -> int:
                         answered += 1
                 # What there is by then is worth keeping: the writer drops all on an error.
                 except KeyboardInterrupt:
-                    stopped = 'interrupted'
+                    stopped = INTERRUPTED
                 except damaged as error:
+                    if not answered:
+                        raise
                     stopped = str(error)
+            if stopped == INTERRUPTED and not answered:
+                raise KeyboardInterrupt
     except damaged as error:
-        shutil.rmtree(options.output, ignore_errors=True)
         raise GrinError(f'{options.input} or {options.output}: {error}') from error
-    except GrinError:
-        shutil.rmtree(options.output, ignore_errors=True)  # or the next try would be refused
-        raise
     lost = ''.join(f', {count} dropped: {cause}' for cause, count in sorted(dropped.items()))
     if params.camera_height:
         print(floor_note(results.floor))
@@ -124,7 +127,7 @@ def run(options: argparse.Namespace) -> int:
                               'backend': estimator.backend.reason})
     if stopped:
         complain(f'stopped before the end of {options.input}: {stopped}')
-    return 130 if stopped == 'interrupted' else int(bool(stopped) or not answered)
+    return 130 if stopped == INTERRUPTED else int(bool(stopped) or not answered)
 
 
 def frames(source: Recorded, dropped: Counter[str]) -> Iterator[tuple[int, Any, Frame]]:

@@ -22,7 +22,8 @@ import argparse
 import numpy as np
 
 from grin_ros.camera import Camera
-from grin_ros.cli.options import add_estimator_options, load_estimator, progress, write_json
+from grin_ros.cli.files import write_json
+from grin_ros.cli.options import add_estimator_options, load_estimator, progress
 from grin_ros.engine.machine import versions, WARM_UP
 from grin_ros.errors import GrinError
 

@@ -23,7 +23,7 @@ import argparse
 from pathlib import Path
 
 from grin_ros.cli.engine import add_engine_options, engine_options
-from grin_ros.cli.options import write_json
+from grin_ros.cli.files import need_place, write_json
 from grin_ros.errors import GrinError
 
 MARKS = {'ok': ' ok ', 'failed': 'FAIL', 'skipped': 'skip'}
@@ -45,6 +45,7 @@ def run(options: argparse.Namespace) -> int:
 
     if options.runs < 1:
         raise GrinError('--runs must be at least 1')
+    need_place(options.json, '--json')
     bundle = load_bundle(options.bundle)
     doctor = Doctor(bundle, engine_options(options), options.runs,
                     with_node=not options.no_node)

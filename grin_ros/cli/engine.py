@@ -28,7 +28,8 @@ import time
 from typing import Any
 
 from grin_ros.bundle import load_bundle
-from grin_ros.cli.options import complain, show, write_json
+from grin_ros.cli.files import need_place, write_json
+from grin_ros.cli.options import complain, show
 from grin_ros.engine.build import BuildSettings
 from grin_ros.engine.cache import EngineCache
 from grin_ros.engine.cuda_memory import MEMORIES
@@ -100,6 +101,7 @@ def engine_options(options: argparse.Namespace, **more: Any) -> EngineOptions:
 
 def run(options: argparse.Namespace) -> int:
     """Build or list."""
+    need_place(options.json, '--json')
     if options.action == 'info':
         return info(options)
     bundle = load_bundle(options.bundle)

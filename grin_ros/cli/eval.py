@@ -24,14 +24,13 @@ from pathlib import Path
 
 import numpy as np
 
+from grin_ros.cli.files import need_place, write_json
 from grin_ros.cli.options import (
     add_dataset_options,
     add_estimator_options,
     chosen_protocol,
     load_estimator,
     load_samples,
-    need_place,
-    write_json,
 )
 from grin_ros.data.sample import Sample
 from grin_ros.data.sparse import scan_prompts

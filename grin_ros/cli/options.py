@@ -21,15 +21,14 @@ from __future__ import annotations
 import argparse
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
-import json
-import os
 from pathlib import Path
 import sys
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from tqdm import tqdm
 
 from grin_ros import backends
+from grin_ros.cli.files import need_place
 from grin_ros.data.datasets import chosen, DATASETS, open_dataset
 from grin_ros.data.sample import Sample
 from grin_ros.diffusion.sampler import MAX_STEPS
@@ -117,32 +116,3 @@ def load_samples(options: argparse.Namespace) -> Iterator[Sample]:
 def progress(items: Iterable[Item], what: str) -> Iterator[Item]:
     """Show a progress bar on the terminal."""
     return iter(tqdm(items, desc=what, disable=None, file=sys.stderr))
-
-
-def need_place(path: Path | None, option: str) -> None:
-    """Refuse a file that could not be written when the work is done."""
-    if path is None:
-        return
-    target = path if path.exists() else path.parent
-    if path.is_dir() or not path.parent.is_dir() or not os.access(target, os.W_OK):
-        raise GrinError(f'{option} {path} cannot be written: give a file in a folder that is '
-                        'there and that you may write to')
-
-
-def write_json(path: Path | None, figures: dict[str, Any]) -> None:
-    """Write figures; NaN becomes null, as JSON has none."""
-    if path is None:
-        return
-    try:
-        path.write_text(json.dumps(_plain(figures), indent=1) + '\n', encoding='utf-8')
-    except OSError as error:
-        raise GrinError(f'{path} cannot be written: {error.strerror}') from error
-
-
-def _plain(value: Any) -> Any:
-    """Replace numbers that JSON cannot hold."""
-    if isinstance(value, dict):
-        return {key: _plain(item) for key, item in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_plain(item) for item in value]
-    return None if isinstance(value, float) and not abs(value) < float('inf') else value

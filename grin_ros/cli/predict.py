@@ -35,12 +35,12 @@ from grin_ros.cli.camera_options import (
     floor_note,
     read_photo,
 )
+from grin_ros.cli.files import write_json
 from grin_ros.cli.options import (
     add_estimator_options,
     complain,
     load_estimator,
     progress,
-    write_json,
 )
 from grin_ros.data.frames import IMAGES
 from grin_ros.errors import GrinError
@@ -63,7 +63,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Estimate each image and write its files; one of many that cannot be read is left out."""
+    """Estimate each image and write its files; of many, those that fail are left out."""
     images = images_of(options.images)
     names = [path.stem for path in images]
     twice = sorted({name for name in names if names.count(name) > 1})
@@ -83,22 +83,20 @@ def run(options: argparse.Namespace) -> int:
                         '--camera-height and --no-intrinsics')
     if options.range and (len(images) > 1 or not np.isfinite(options.range).all()):
         raise GrinError('--range is of one image: give one, and pixel and range as numbers')
-    estimator = load_estimator(options)
     try:
         options.output.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise GrinError(f'{options.output} cannot be made: {error.strerror}') from error
-    rows = []
+    estimator = load_estimator(options)
+    rows, failures = [], []
     for path in progress(images, 'predict'):
         try:
             image, camera = read_photo(options, path, estimator)
+            result = estimator.estimate(image, camera, options.steps, options.samples,
+                                        prompts=options.range)
         except GrinError as error:
-            if len(images) == 1:
-                raise
-            complain(f'left out: {error}')
+            failures.append(error)
             continue
-        result = estimator.estimate(image, camera, options.steps, options.samples,
-                                    prompts=options.range)
         if mount and camera:
             result = (floor := FloorScale()).apply(result, camera, mount)
             complain(f'{path}: {floor_note(floor)}')
@@ -107,16 +105,19 @@ def run(options: argparse.Namespace) -> int:
         except OSError as error:
             raise GrinError(f'{options.output} cannot be written: {error}') from error
         rows.append(summary(path, result))
+    if not rows:
+        raise failures[0]  # what is wrong with all is wrong with how they were asked
+    for failure in failures:
+        complain(f'left out: {failure}')
     for row in rows:
         note = '' if row['metric'] else ' (scale not metric)'
         print('{image}: depth {depth_min_m:.2f} to {depth_max_m:.2f} m, '
               'median {depth_median_m:.2f} m{note}, {total_ms:.0f} ms'.format(**row, note=note))
-    missing = len(images) - len(rows)
     print(f'{estimator.backend.reason}; files are in {options.output}'
-          + (f'; {missing} of {len(images)} images were left out' if missing else ''))
+          + (f'; {len(failures)} of {len(images)} images were left out' if failures else ''))
     write_json(options.json, {'bundle': estimator.bundle.name,
                               'backend': estimator.backend.reason, 'images': rows})
-    return int(missing > 0)
+    return int(bool(failures))
 
 
 def images_of(paths: list[Path]) -> list[Path]:
@@ -126,7 +127,7 @@ def images_of(paths: list[Path]) -> list[Path]:
         if not path.is_dir():
             images.append(path)
             continue
-        inside = sorted(file for file in path.iterdir()
+        inside = sorted(file for file in path.glob('[!.]*')
                         if file.suffix.lower() in IMAGES and not file.stem.endswith('_depth'))
         if not inside:
             raise GrinError(f'{path} holds no image ({", ".join(IMAGES)})')

@@ -25,7 +25,8 @@ from pathlib import Path
 import numpy as np
 
 from grin_ros.cli.camera_options import add_camera_options, read_photo
-from grin_ros.cli.options import add_estimator_options, load_estimator, write_json
+from grin_ros.cli.files import write_json
+from grin_ros.cli.options import add_estimator_options, load_estimator
 from grin_ros.errors import GrinError
 
 

@@ -22,6 +22,7 @@ import argparse
 import math
 from pathlib import Path
 import signal
+import sys
 import time
 
 from grin_ros.errors import require
@@ -51,7 +52,7 @@ def run(options: argparse.Namespace) -> int:
         path = train(config, resume=options.resume == 'auto', stop=stop)
     if PartialState().is_main_process:  # the others choose none
         print(f'checkpoint to export: {path}')
-    return 130 if stop.interrupted else 0
+    return stop.code
 
 
 class Stop:
@@ -60,12 +61,13 @@ class Stop:
     def __init__(self, minutes: float | None) -> None:
         """Start the clock."""
         self._end = math.inf if minutes is None else time.monotonic() + 60 * minutes
-        self.interrupted = False
+        self.code = 0  # what a shell is told
 
     def __enter__(self) -> Stop:
         """Listen to signals."""
         self._before = {number: signal.signal(number, self._interrupt)
-                        for number in (signal.SIGINT, signal.SIGTERM)}
+                        for number in (signal.SIGINT, signal.SIGTERM)
+                        if signal.getsignal(number) != signal.SIG_IGN}  # as nohup wants it
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -75,9 +77,10 @@ class Stop:
 
     def __call__(self) -> bool:
         """Return whether it is time."""
-        return self.interrupted or time.monotonic() > self._end
+        return self.code > 0 or time.monotonic() > self._end
 
     def _interrupt(self, number: int, _: object) -> None:
         """Note a signal; the next of its kind does what it did before."""
-        self.interrupted = True
+        self.code = 128 + number
+        print('saving after this step; once more to end at once', file=sys.stderr, flush=True)
         signal.signal(number, self._before[signal.Signals(number)])

@@ -21,7 +21,6 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import cv2
@@ -35,7 +34,8 @@ from grin_ros.cli.camera_options import (
     chosen_mount,
     floor_note,
 )
-from grin_ros.cli.options import add_estimator_options, load_estimator, progress, write_json
+from grin_ros.cli.files import finished, need_place, write_json
+from grin_ros.cli.options import add_estimator_options, load_estimator, progress
 from grin_ros.errors import GrinError
 from grin_ros.postprocess.floor import FloorScale
 from grin_ros.visualise import colour_depth, scale_bar
@@ -57,6 +57,7 @@ def run(options: argparse.Namespace) -> int:
     """Estimate each picture and write the film."""
     if not 0 < options.near < options.far or options.every < 1:
         raise GrinError('--near must be above 0 and below --far, and --every at least 1')
+    need_place(options.output, 'OUT.mp4')
     mount, floor = chosen_mount(options), FloorScale()
     film = Film(options.input, options.every)
     if options.output.exists() and options.output.samefile(options.input):
@@ -69,8 +70,8 @@ def run(options: argparse.Namespace) -> int:
     with finished(options.output) as partial:
         writer = cv2.VideoWriter(str(partial), cv2.VideoWriter_fourcc(*'mp4v'), film.rate, size)
         if not writer.isOpened():
-            raise GrinError(f'{options.output} cannot be written: give a name that ends with .mp4 '
-                            'in a folder that is there')
+            raise GrinError(f'{options.output} cannot be written: give a name that ends with '
+                            '.mp4')
         try:
             for picture in progress(film, 'video'):
                 estimate = estimator.estimate(picture, camera, options.steps, options.samples)
@@ -86,8 +87,9 @@ def run(options: argparse.Namespace) -> int:
             stopped = True
         finally:
             writer.release()
-        if not medians and not stopped:
-            raise GrinError(f'{options.input} has no picture that OpenCV decodes')
+        if not medians:
+            raise KeyboardInterrupt if stopped else GrinError(
+                f'{options.input} has no picture that OpenCV decodes')
     note = '' if camera else '; the scale is not metric'
     if mount:
         note += f'; {floor_note(floor)}'
@@ -95,17 +97,6 @@ def run(options: argparse.Namespace) -> int:
     write_json(options.json, {'pictures': len(medians), 'depth_median_m': medians,
                               'metric': camera is not None, 'bundle': estimator.bundle.name})
     return 130 if stopped else 0
-
-
-@contextmanager
-def finished(path: Path) -> Iterator[Path]:
-    """Give a name to write to; what is there under path is replaced only by a whole file."""
-    partial = path.with_name(f'.{path.stem}.part{path.suffix}')
-    try:
-        yield partial
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
 
 
 class Film:

@@ -60,10 +60,13 @@ def open_folder(folder: Path) -> Frames:
             raise GrinError(f'{image} has no camera: put {image.stem}.yaml into {image.parent}, '
                             f'or camera.yaml into {folder}')
         camera, facts = found
-        scale = facts.get('depth_scale', 1000.0)
-        if not isinstance(scale, (int, float)) or not 0 < scale < math.inf:
+        try:  # YAML reads 1e3 as text
+            scale = float(facts.get('depth_scale', 1000.0))
+        except (TypeError, ValueError):
+            scale = math.nan
+        if not 0 < scale < math.inf:
             raise GrinError(f'the camera file of {image}: depth_scale must be what 1 m is in the '
-                            f'PNG, a number above 0, not {scale!r}')
+                            f'PNG, a number above 0, not {facts["depth_scale"]!r}')
         return depth_sample(read_image(image), read_depth(depth, scale), camera, image.stem,
                             str(facts.get('kind', 'indoor')), folder.name)
 

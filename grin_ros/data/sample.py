@@ -46,4 +46,6 @@ class Sample:
 
 def evenly(total: int, count: int) -> list[int]:
     """Return at most count of total indices, spread from the first to the last."""
+    if not total:
+        return []
     return [int(index) for index in np.unique(np.linspace(0, total - 1, count).astype(int))]

@@ -117,8 +117,7 @@ class CloudGrid:
         planes = [self.slope_x * z, self.slope_y * z, z, self._colours(image, depth.shape)]
         if sigma is not None:
             planes.append(np.ascontiguousarray(sigma[::self.stride, ::self.stride]))
-        points = np.empty((*z.shape, len(planes)), np.float32) if out is None else out
-        cv2.merge(planes, points)
+        points = np.asarray(cv2.merge(planes, out), np.float32)
         if organized:
             return points
         return points.reshape(-1, len(planes))[np.flatnonzero(exists)]

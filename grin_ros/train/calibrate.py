@@ -52,7 +52,7 @@ def calibrate(model: Grin, samples: Sequence[Sample], input_size: tuple[int, int
     """
     ratios: dict[str, list[np.ndarray]] = {str(steps): [] for steps in step_counts}
     scales: dict[str, list[float]] = {}
-    for index in evenly(len(samples), count) if len(samples) else ():
+    for index in evenly(len(samples), count):
         sample = samples[index]
         frame = Frame.of(sample, input_size, seed=index)
         if len(frame.truth) == 0:

@@ -23,6 +23,7 @@ from dataclasses import dataclass, field, fields
 import difflib
 import math
 from pathlib import Path
+import sys
 from typing import Any
 
 import yaml
@@ -33,9 +34,10 @@ from grin_ros.model.config import GrinConfig
 
 # What each setting may be; seeds, counts and rates have no limit by their type alone.
 LIMITS: dict[str, tuple[float, float]] = {
-    **dict.fromkeys(('seed', 'threads', 'num_workers', 'warmup_steps', 'decay_steps',
-                     'max_prompts', 'learning_rate', 'encoder_rate', 'weight_decay',
-                     'clip_norm'), (0, math.inf)),
+    'seed': (0, 2 ** 32 - 1),
+    **dict.fromkeys(('threads', 'num_workers', 'warmup_steps', 'decay_steps',
+                     'max_prompts', 'encoder_rate', 'weight_decay'), (0, math.inf)),
+    **dict.fromkeys(('learning_rate', 'clip_norm'), (sys.float_info.min, math.inf)),
     **dict.fromkeys(('val_frames', 'log_every', 'save_every', 'eval_every'), (1, math.inf)),
     **dict.fromkeys(('encoder_pull', 'ema_decay', 'prompt_rate', 'no_intrinsics_rate',
                      'restyle_rate'), (0, 1))}
@@ -181,11 +183,18 @@ def config_from_dict(values: dict[str, Any]) -> TrainConfig:
     if config.objective not in ('diffusion', 'regression'):
         raise GrinError(f'objective must be diffusion or regression, not "{config.objective}"')
     for name, (low, high) in LIMITS.items():
-        if not low <= (value := getattr(config, name)) <= high:
-            raise GrinError(f'{name} must be at least {low}'
-                            f'{f" and at most {high}" if high < math.inf else ""}, not {value}')
-    if not config.data:
+        value = getattr(config, name)
+        if not low <= value <= high or value == math.inf:
+            least = f'at least {low}' if low in (0, 1) else 'above 0'
+            most = f' and at most {high}' if high < math.inf else ''
+            raise GrinError(f'{name} must be {least}{most}, not {value}')
+    if not config.data or not all(isinstance(name, str) for name in config.data):
         raise GrinError('data must name at least one folder of shards')
+    for name in ('val', 'output', 'init'):
+        if not isinstance(getattr(config, name), str):
+            raise GrinError(f'{name} must be text, not {getattr(config, name)}')
+    if min(config.input_size) < COARSEST_STRIDE:
+        raise GrinError(f'input_size must be at least {COARSEST_STRIDE} in both directions')
     _check_stages(config.stages)
     return config
 
@@ -196,10 +205,10 @@ def _check_stages(stages: tuple[Stage, ...]) -> None:
         raise GrinError('stages must hold at least one stage')
     done = 0
     for stage in stages:
-        if not isinstance(stage.until, int) or stage.until <= done:
+        if type(stage.until) is not int or stage.until <= done:
             raise GrinError(f'stages: until must be a step after {done}, not {stage.until}')
         for name in ('batch_size', 'num_tokens'):
-            if not isinstance(value := getattr(stage, name), int) or value < 1:
+            if type(value := getattr(stage, name)) is not int or value < 1:
                 raise GrinError(f'stages: {name} must be at least 1, not {value}')
         if not stage.sizes:
             raise GrinError('stages: sizes must hold at least one [width, height]')

@@ -21,6 +21,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import nullcontext
 from pathlib import Path
+import signal
 
 from accelerate import Accelerator
 from accelerate.utils import set_seed
@@ -68,7 +69,7 @@ def train(config: TrainConfig, resume: bool = True, stop: Callable[[], bool] = l
     set_seed(config.seed)
     samples, held_out = open_shards(config.data), open_shards((config.val,))
     output = Path(config.output)
-    last = output / checkpoints.LAST
+    last, worlds = output / checkpoints.LAST, Path(config.val).name
     model = Grin(config.model).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     average = AveragedModel(model, avg_fn=warm_average(config.ema_decay))
     names = {parameter: name for name, parameter in model.named_parameters()}
@@ -81,7 +82,8 @@ def train(config: TrainConfig, resume: bool = True, stop: Callable[[], bool] = l
                             'or start anew with --resume none')
         checkpoints.restore(saved, model, average, optimizer, names)
         step = saved.step
-        if saved.metrics.get('val', config.val) == config.val:  # else nothing to compare with
+        # On other worlds there is nothing to compare with.
+        if saved.metrics.get('val', worlds) == worlds:
             best = float(saved.metrics.get('best_abs_rel', best))
     else:
         initialise(model, config)
@@ -95,7 +97,8 @@ def train(config: TrainConfig, resume: bool = True, stop: Callable[[], bool] = l
     # After prepare, which moves the model to its device.
     anchor = Anchor(model.encoder.trunk, config.encoder_pull) if config.encoder_pull else None
     batches = DataLoader(StepBatches(samples, config, accelerator.process_index), batch_size=None,
-                         sampler=range(step, config.steps), num_workers=config.num_workers)
+                         sampler=range(step, config.steps), num_workers=config.num_workers,
+                         worker_init_fn=leave_signals)
     writer = SummaryWriter(output / 'tensorboard') if accelerator.is_main_process else None
     progress = tqdm(total=config.steps, initial=step, desc='train', unit='step',
                     disable=writer is None)
@@ -106,7 +109,7 @@ def train(config: TrainConfig, resume: bool = True, stop: Callable[[], bool] = l
             checkpoints.save(last, Checkpoint(
                 config.model, average.module.state_dict(), model.state_dict(),
                 checkpoints.optimizer_tensors(optimizer, names), step,
-                {'best_abs_rel': best, 'val': config.val}))
+                {'val': worlds} | ({'best_abs_rel': best} if best < float('inf') else {})))
 
     for batch in batches:
         rate = config.rate_at(step)
@@ -160,6 +163,11 @@ def train(config: TrainConfig, resume: bool = True, stop: Callable[[], bool] = l
     if writer is not None:
         writer.close()
     return chosen
+
+
+def leave_signals(worker: int) -> None:
+    """Leave Ctrl-C to the process that trains: it needs its workers for one more step."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 def go_back(last: Path, model: Grin, average: AveragedModel, optimizer: Optimizer,

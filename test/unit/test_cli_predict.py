@@ -129,16 +129,19 @@ def test_a_folder_is_all_its_images_but_those_that_cannot_be_read(
     for name in ('b.JPG', 'a.png', 'c_depth.png'):
         cv2.imwrite(str(folder / name), cv2.imread(str(photo)))
     (folder / 'notes.txt').write_text('no image')
-    arguments = folder, '--hfov', '60', '--output', out, '--json', tmp_path / 'figures.json'
+    (folder / '._a.png').write_bytes(b'what another system keeps beside an image')
+    arguments = folder, '--hfov', '60', '--output', out, '--json', out / 'figures.json'
     assert predict(tiny_bundle, *arguments) == 0
     (folder / 'b2.png').write_bytes(b'cut')
     assert predict(tiny_bundle, *arguments) == 1
-    rows = json.loads((tmp_path / 'figures.json').read_text())['images']
+    rows = json.loads((out / 'figures.json').read_text())['images']
     assert [Path(row['image']).name for row in rows] == ['a.png', 'b.JPG']
     printed = capsys.readouterr()
     assert 'left out' in printed.err and 'b2.png' in printed.err
     assert '1 of 3 images were left out' in printed.out
     assert sorted(path.name for path in out.glob('*.ply')) == ['a_points.ply', 'b_points.ply']
+    assert predict(tiny_bundle, *arguments, '--steps', '99') == 2  # the same for all: once
+    assert capsys.readouterr().err.count('steps') == 1
     out.joinpath('empty').mkdir()
     assert predict(tiny_bundle, out / 'empty', *arguments[1:]) == 2
     assert 'holds no image' in capsys.readouterr().err

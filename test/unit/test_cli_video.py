@@ -97,6 +97,21 @@ def test_a_film_is_replaced_only_by_a_whole_one(
     assert 'steps' in capsys.readouterr().err
     assert out.read_text() == 'another film'
     assert sorted(path.name for path in tmp_path.iterdir()) == ['film.mp4', 'out.mp4']
+    assert main(['video', str(film), str(tmp_path), '--hfov', '70']) == 2
+    assert 'OUT.mp4' in capsys.readouterr().err
+
+
+def test_nothing_filmed_replaces_nothing(
+        tiny_bundle: Path, film: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    out = tmp_path / 'out.mp4'
+    out.write_text('another film')
+
+    def ctrl_c(*_: object) -> None:
+        raise KeyboardInterrupt
+    monkeypatch.setattr(DepthEstimator, 'estimate', ctrl_c)
+    assert main(['video', str(film), str(out), '--hfov', '70', '--bundle', str(tiny_bundle),
+                 '--threads', '1']) == 130
+    assert out.read_text() == 'another film'
 
 
 def test_what_was_filmed_before_the_end_is_kept(

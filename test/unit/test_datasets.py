@@ -28,7 +28,7 @@ import pytest
 
 from grin_ros.camera import Camera
 from grin_ros.data.datasets import chosen, DATASETS, open_dataset
-from grin_ros.data.sample import Sample
+from grin_ros.data.sample import evenly, Sample
 from grin_ros.data.shards import ShardWriter
 from grin_ros.errors import GrinError
 from grin_ros.evaluation.evaluate import true_depth
@@ -161,7 +161,7 @@ def test_a_plain_folder(tmp_path: Path, layout: str) -> None:
         with pytest.raises(GrinError, match='depth_scale must be'):
             open_dataset('folder', tmp_path)[0]
     (tmp_path / 'camera.json').write_text(json.dumps({
-        **facts, 'depth_scale': 4000, 'kind': 'driving'}))
+        **facts, 'depth_scale': '4e3', 'kind': 'driving'}))
     (sample,) = open_dataset('folder', tmp_path)
     check(sample, *truth, (50, 51, 29, 19))
     assert sample.meta['kind'] == 'driving'
@@ -217,3 +217,4 @@ def test_frames_are_chosen_evenly() -> None:
     frames = range(10)
     assert chosen(frames, None) == chosen(frames, 12) == list(frames)  # type: ignore[arg-type]
     assert chosen(frames, 3) == [0, 3, 6]  # type: ignore[arg-type]
+    assert evenly(10, 4) == [0, 3, 6, 9] and evenly(2, 9) == [0, 1] and evenly(0, 9) == []
