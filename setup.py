@@ -30,6 +30,7 @@ ROS = [
     'ros-ament-index-python',
     'ros-diagnostic-msgs',
     'ros-lifecycle-msgs',
+    'ros-nav-msgs',
     'ros-rcl-interfaces',
     'ros-rclpy',
     'ros-rmw-fastrtps-cpp',

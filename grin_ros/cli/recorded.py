@@ -24,6 +24,7 @@ from typing import Any
 from grin_ros.errors import GrinError
 from grin_ros.messages.grid_info import camera_info_fields
 from grin_ros.messages.intake import CameraInfos, Frame, read_frame, rectified_rule
+from grin_ros.messages.odometry import make_ranges
 from grin_ros.messages.ranges import Ranges
 from grin_ros.params import DepthParams, RANGES_TYPES
 from grin_ros.postprocess.result import Result
@@ -58,8 +59,8 @@ class Recorded:
             if not topic.startswith('/'):
                 raise GrinError(f'ranges_topic "{topic}" is relative to a node, which a bag does '
                                 'not know: give its full name in --params-file')
-            self.ranges = Ranges(params.ranges_type, topic)
-            sensed = f'sensor_msgs/msg/{RANGES_TYPES[params.ranges_type]}'
+            self.ranges = make_ranges(params.ranges_type, topic)
+            sensed = RANGES_TYPES[params.ranges_type].replace('/', '/msg/')
             self._scans = self._connections(topic, (sensed,))
         self._infos = CameraInfos(info_topic, self.rectified, params.needs_camera_info,
                                   params.hfov_deg)

@@ -40,7 +40,6 @@ if TYPE_CHECKING:
     from grin_ros.params import DepthParams
 
 NUM_RANGES = 64  # prompts of a frame: more bring nothing, and a fixed number is one engine
-REMEMBERED = 16  # messages, to find the one nearest to the image in time
 # A sensor beside the camera sees behind what the camera sees: of the points in a cell of an
 # image's 40th the nearest counts.
 CELLS = 40
@@ -118,16 +117,18 @@ def least_z(camera: Camera) -> float:
 
 class Ranges:
     """
-    The latest messages of a sensor of one camera.
+    The latest messages of a sensor of one camera, and what they tell of an image.
 
     :param kind: a key of READERS.
     :param topic: full name, for sentences.
     """
 
+    remembered = 16  # messages, to find the one nearest to the image in time
+
     def __init__(self, kind: str, topic: str) -> None:
         """Start without messages."""
         self.kind, self.topic = kind, topic
-        self._messages: deque[tuple[int, Any]] = deque(maxlen=REMEMBERED)
+        self._messages: deque[tuple[int, Any]] = deque(maxlen=self.remembered)
         self._lock = threading.Lock()
         self.problem = ''  # why the latest frame has no known ranges
 
@@ -146,9 +147,14 @@ class Ranges:
         if frame.camera is None:
             self.problem = 'they need a calibration of the camera, or hfov_deg'
             return frame
-        return replace(frame, prompts=self.prompts(
-            frame.header.stamp, frame.camera, params.ranges_camera_pose, params.ranges_sigma,
-            params.ranges_max_age))
+        return replace(frame, prompts=self.of_image(frame.image, frame.header.stamp, frame.camera,
+                                                    params))
+
+    def of_image(self, image: NDArray[np.uint8], stamp: Any, camera: Camera, params: DepthParams
+                 ) -> NDArray[np.float64]:
+        """Return the known ranges of an image, see known_ranges(); all NaN with a problem."""
+        return self.prompts(stamp, camera, params.ranges_camera_pose, params.ranges_sigma,
+                            params.ranges_max_age)
 
     def prompts(self, stamp: Any, camera: Camera, pose: Sequence[float], sigma: float,
                 max_age: float) -> NDArray[np.float64]:

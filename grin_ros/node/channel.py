@@ -29,7 +29,8 @@ from std_msgs.msg import Header
 
 from grin_ros.errors import GrinError
 from grin_ros.messages.intake import CameraInfos, Frame, read_frame, Rejected
-from grin_ros.messages.ranges import nanoseconds, Ranges
+from grin_ros.messages.odometry import make_ranges
+from grin_ros.messages.ranges import nanoseconds
 from grin_ros.node.diagnostics import Statistics
 from grin_ros.node.inputs import Inputs, InputTopics
 from grin_ros.node.mailbox import Mailbox
@@ -61,7 +62,8 @@ class Channel:
         self.voice = Voice(node.get_logger(), statistics)
         self.infos = CameraInfos(self.topics.camera_info, self.topics.rectified,
                                  params().needs_camera_info, params().hfov_deg)
-        self.ranges = (Ranges(params().ranges_type, node.resolve_topic_name(self.topics.ranges))
+        self.ranges = (make_ranges(params().ranges_type,
+                                   node.resolve_topic_name(self.topics.ranges))
                        if params().ranges_type else None)
         self.outputs = Outputs(node, camera)
         self.scale_notes = ScaleNotes(statistics, self.voice, self.infos, self.outputs,

@@ -19,11 +19,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+import importlib
 import time
 from typing import Any
 
 from rclpy.node import Node
-import sensor_msgs.msg
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 
 from grin_ros.errors import GrinError
@@ -118,7 +118,8 @@ class Inputs:
             MatchedSubscription(node, CameraInfo, topics.info, infos.put, lambda count: None),
             MatchedSubscription(node, kind, topics.image, self._receive, on_lost)]
         if ranges is not None:
-            sensed = getattr(sensor_msgs.msg, RANGES_TYPES[ranges.kind])
+            package, _, name = RANGES_TYPES[ranges.kind].partition('/')
+            sensed = getattr(importlib.import_module(f'{package}.msg'), name)
             self._subscriptions.append(MatchedSubscription(
                 node, sensed, topics.ranges, ranges.put, lambda count: None))
 

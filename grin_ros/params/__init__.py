@@ -30,8 +30,9 @@ from grin_ros.errors import GrinError
 from grin_ros.inference.preprocess import STRIDES
 from grin_ros.inference.prompts import SIGMA_LIMITS
 
-# What a sensor of ranges may send, and its type in sensor_msgs.
-RANGES_TYPES = {'scan': 'LaserScan', 'cloud': 'PointCloud2', 'range': 'Range'}
+# What tells ranges, and the type of its messages.
+RANGES_TYPES = {'scan': 'sensor_msgs/LaserScan', 'cloud': 'sensor_msgs/PointCloud2',
+                'range': 'sensor_msgs/Range', 'odometry': 'nav_msgs/Odometry'}
 
 
 def _parameter(default: Any, text: str, unit: str = '', low: float | None = None,
@@ -104,18 +105,20 @@ class DepthParams:
         low=-90.0, high=90.0, dynamic=True)
     ranges_type: str = _parameter(
         '', ', '.join(f'{kind} ({name})' for kind, name in RANGES_TYPES.items())
-        + ': what a sensor sends that measures some ranges; depth then goes through them, and '
-        'camera_height and depth_scale count only while there are none. Empty: there is no such '
-        'sensor', choices=('', *RANGES_TYPES))
+        + ': what a sensor sends that measures some ranges, or how the robot moves, which tells '
+        'ranges of points that are followed; depth then goes through them, and camera_height and '
+        'depth_scale count only while there are none. Empty: there is no such sensor',
+        choices=('', *RANGES_TYPES))
     ranges_topic: str = _parameter(
         'ranges', 'where it sends them, named as image_topic')
     ranges_camera_pose: tuple[float, ...] = _parameter(
         (0.0, 0.0, 0.0, -1.5708, 0.0, -1.5708), 'x, y, z, roll, pitch, yaw of the optical frame '
-        'of the camera in the frame of the sensor, as `tf2_echo SENSOR CAMERA` prints them; the '
-        'default looks along x of the sensor', unit='m, rad', low=-1000.0, high=1000.0,
-        dynamic=True)
+        'of the camera in the frame of the sensor (of odometry, in its child_frame_id), as '
+        '`tf2_echo SENSOR CAMERA` prints them; the default looks along x of the sensor',
+        unit='m, rad', low=-1000.0, high=1000.0, dynamic=True)
     ranges_sigma: float = _parameter(
-        0.02, 'standard deviation of its ranges as a share of them', low=SIGMA_LIMITS[0],
+        0.02, 'standard deviation of its ranges, or of the way that odometry tells, as a share',
+        low=SIGMA_LIMITS[0],
         high=SIGMA_LIMITS[1],
         dynamic=True)
     ranges_max_age: float = _parameter(

@@ -17,6 +17,7 @@
 """Fuzz: no scan, cloud or pose crashes the path from ranges to depth."""
 
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -24,10 +25,12 @@ import pytest
 
 from grin_ros.camera import Camera
 from grin_ros.estimator import DepthEstimator
-from grin_ros.messages.ranges import NUM_RANGES, Ranges
+from grin_ros.messages.odometry import make_ranges
+from grin_ros.messages.ranges import NUM_RANGES
 
 hypothesis = pytest.importorskip('hypothesis', reason='hypothesis is not installed')
 msgs = pytest.importorskip('sensor_msgs.msg', reason='ROS 2 is not installed')
+nav = pytest.importorskip('nav_msgs.msg', reason='ROS 2 is not installed')
 test_fuzz = pytest.importorskip('test_fuzz')
 st = hypothesis.strategies
 
@@ -53,17 +56,24 @@ scans = st.fixed_dictionaries({}, optional={
     'ranges': st.lists(small, max_size=40)})
 beams = st.fixed_dictionaries({}, optional=dict.fromkeys(
     ('range', 'min_range', 'max_range', 'field_of_view'), small))
+odometries = st.lists(st.lists(st.one_of(small, st.sampled_from([0.0, 0.2, 1.0])), min_size=7,
+                               max_size=7), min_size=1, max_size=3)
 poses = st.one_of(
     st.just([0.0, 0.0, 0.0, -1.5708, 0.0, -1.5708]),
     st.lists(st.floats(-1000, 1000), min_size=6, max_size=6))
 
 
-def message(kind: str, changes: dict[str, Any]) -> Any:
+def message(kind: str, changes: Any) -> Any:
     """Return a message that is mostly good."""
     if kind == 'scan':
         values = {'angle_min': -0.5, 'angle_increment': 0.03, 'range_min': 0.1,
                   'range_max': 30.0, 'ranges': [2.0] * 30}
         return msgs.LaserScan(**(values | changes))
+    if kind == 'odometry':
+        msg = nav.Odometry()
+        at, turn = msg.pose.pose.position, msg.pose.pose.orientation
+        at.x, at.y, at.z, turn.x, turn.y, turn.z, turn.w = changes
+        return msg
     if kind == 'range':
         values = {'range': 2.0, 'min_range': 0.1, 'max_range': 4.0, 'field_of_view': 0.06}
         return msgs.Range(**(values | changes))
@@ -85,10 +95,13 @@ def test_any_ranges(tiny_bundle: Path, examples: int) -> None:
 
     def run(given: tuple) -> None:
         (kind, changes), pose, camera = given
-        ranges = Ranges(kind, '/lidar')
-        msg = message(kind, changes)
-        ranges.put(msg)
-        prompts = ranges.prompts(msg.header.stamp, camera, pose, 0.02, 0.1)
+        ranges = make_ranges(kind, '/lidar')
+        params = SimpleNamespace(ranges_camera_pose=tuple(pose), ranges_sigma=0.02,
+                                 ranges_max_age=0.1)
+        for each in changes if kind == 'odometry' else [changes]:
+            msg = message(kind, each)
+            ranges.put(msg)
+            prompts = ranges.of_image(IMAGE, msg.header.stamp, camera, params)
         known = prompts[np.isfinite(prompts[:, 2])]
         assert prompts.shape == (NUM_RANGES, 4)
         assert bool(len(known)) is not bool(ranges.problem)
@@ -100,6 +113,7 @@ def test_any_ranges(tiny_bundle: Path, examples: int) -> None:
 
     test_fuzz.fuzz(examples, st.tuples(
         st.one_of(st.tuples(st.just('cloud'), clouds), st.tuples(st.just('scan'), scans),
-                  st.tuples(st.just('range'), beams)),
+                  st.tuples(st.just('range'), beams),
+                  st.tuples(st.just('odometry'), odometries)),
         poses, st.sampled_from(CAMERAS)), run)
     assert all(told.values())

@@ -22,7 +22,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from textured_wall import wall
 
+from grin_ros.camera import Camera
 from grin_ros.demo.frames import shipped
 
 robots = pytest.importorskip('robot', reason='ROS 2 is not installed')
@@ -149,3 +151,30 @@ def test_one_beam_tells_the_scale(start_node: Callable, make_robot: Callable) ->
         robot.diagnosed('ranges', '1 pixels known from /tof/range')
     assert abs(medians[0] / truth - 1) < 0.15
     assert abs(medians[1] / medians[0] / 1.5 - 1) < 0.1
+
+
+def test_a_robot_that_moves_knows_ranges(start_node: Callable, make_robot: Callable,
+                                         tiny_bundle: Path) -> None:
+    """Odometry of a camera that moves along a wall."""
+    nav = pytest.importorskip('nav_msgs.msg')
+    camera = Camera.from_hfov(70.0, 640, 480)
+    k = camera.intrinsics
+    info = robots.pinhole_info(640, 480, k=k.ravel().tolist(),
+                               p=np.column_stack([k, np.zeros(3)]).ravel().tolist())
+    start_node('rover', bundle=tiny_bundle, max_age=30, ranges_type='odometry',
+               ranges_topic='/odom', ranges_max_age=1000.0, ranges_camera_pose=IN_PLACE)
+    robot = make_robot('rover', outputs=('depth',))
+    sensor = robot.node.create_publisher(nav.Odometry, '/odom', 10)
+    robot.wait_until_heard()
+    robot.wait(sensor.get_subscription_count, 'the node listens to the odometry')
+    for x, told in ((0.0, 'has not moved by 0.1 m'), (0.3, ' pixels known from /odom')):
+        msg = nav.Odometry()
+        msg.pose.pose.orientation.w, msg.pose.pose.position.x = 1.0, x
+        msg.header = robot.header('odom')
+        del robot.sent[robots.stamp_of(msg)]
+        sensor.publish(msg)
+        robot.spin(0.5)
+        pose = np.eye(4)
+        pose[0, 3] = x
+        robot.ask(wall(camera, pose, 2.0), info)
+        robot.diagnosed('ranges', told)

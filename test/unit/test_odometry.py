@@ -1,0 +1,136 @@
+# Copyright 2026 The grin_ros Authors
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+#
+# SPDX-License-Identifier: Apache-2.0
+
+"""Odometry: poses between messages, and ranges of a wall that a robot drives along."""
+
+from __future__ import annotations
+
+import math
+
+import cv2
+import numpy as np
+import pytest
+from textured_wall import wall
+
+from grin_ros.camera import Camera
+from grin_ros.errors import GrinError
+from grin_ros.messages.intake import Frame
+from grin_ros.messages.odometry import make_ranges, OdometryRanges
+from grin_ros.messages.ranges import Ranges, transform
+from grin_ros.params import DepthParams
+
+nav = pytest.importorskip('nav_msgs.msg', reason='ROS 2 is not installed')
+std = pytest.importorskip('std_msgs.msg', reason='ROS 2 is not installed')
+builtin = pytest.importorskip('builtin_interfaces.msg', reason='ROS 2 is not installed')
+CAMERA = Camera.from_hfov(70.0, 640, 480)
+# A camera 0.2 m above the base and 0.1 m before it that looks to the left: along y of the base.
+LEFT = (0.1, 0.0, 0.2, -math.pi / 2, 0.0, 0.0)
+
+
+def header(seconds: float) -> object:
+    """Return one with a stamp."""
+    whole = int(seconds)
+    return std.Header(stamp=builtin.Time(sec=whole, nanosec=round((seconds - whole) * 1e9)))
+
+
+def odometry(seconds: float, x: float, y: float = 0.0, yaw: float = 0.0, sign: float = 1.0
+             ) -> object:
+    """Return a message of a robot on a floor."""
+    msg = nav.Odometry(header=header(seconds), child_frame_id='base_link')
+    at, turn = msg.pose.pose.position, msg.pose.pose.orientation
+    at.x, at.y = x, y
+    turn.z, turn.w = sign * math.sin(yaw / 2), sign * math.cos(yaw / 2)
+    return msg
+
+
+def test_poses_are_between_messages() -> None:
+    told = OdometryRanges('odometry', '/odom')
+    with pytest.raises(GrinError, match='nothing came on /odom'):
+        told.pose_at(0, 1.0)
+    told.put(odometry(1.0, 0.0))
+    told.put(odometry(1.2, 1.0, 2.0, 0.4, sign=-1.0))
+    for seconds, share in ((1.0, 0), (1.05, 0.25), (1.2, 1), (0.9, 0), (1.3, 1)):
+        pose = told.pose_at(round(seconds * 1e9), 0.15)
+        assert np.allclose(pose[:3, 3], [share, 2 * share, 0])
+        expected = cv2.Rodrigues(np.array([0, 0, 0.4 * share]))[0]
+        assert np.allclose(pose[:3, :3], expected, atol=2e-3)
+    with pytest.raises(GrinError, match='0.80 s from the image: raise ranges_max_age'):
+        told.pose_at(2_000_000_000, 0.25)
+    for broken in (odometry(1.4, math.nan), nav.Odometry(header=header(1.4))):
+        broken.pose.pose.orientation.w = broken.pose.pose.orientation.w * 0.0
+        told.put(broken)
+        with pytest.raises(GrinError, match='holds no pose'):
+            told.pose_at(1_400_000_000, 0.1)
+
+
+def drive(told: Ranges, xs: list[float], params: DepthParams, factor: float = 1.0) -> list[Frame]:
+    """Drive along a wall at y = 2.5; return the frames with what is known of them."""
+    frames = []
+    for i, x in enumerate(xs):
+        told.put(odometry(10 + i, factor * x))
+        camera_at = np.eye(4)
+        camera_at[:3, 3] = [x, 0, 0]  # as the wall sees it: to the right is along x of the base
+        image = wall(CAMERA, camera_at, 2.5)
+        frames.append(told.attach(Frame(header(10 + i), image, CAMERA, None), params))
+    return frames
+
+
+def test_a_robot_that_drives_knows_ranges() -> None:
+    params = DepthParams(ranges_type='odometry', ranges_camera_pose=LEFT)
+    told = make_ranges('odometry', '/odom')
+    # The camera's x is that of the base, as its pose says.
+    assert np.allclose(transform(LEFT)[:3, :3] @ [1, 0, 0], [1, 0, 0])
+    assert np.allclose(transform(LEFT)[:3, :3] @ [0, 0, 1], [0, 1, 0])
+    frames = drive(told, [0.0, 0.04, 0.1, 0.2, 0.3, 0.3], params)
+    known = [frame.num_ranges for frame in frames]
+    assert known[:2] == [0, 0] and min(known[2:]) >= 8
+    assert told.problem == ''  # standing still, it still knows where it came from
+    for frame in frames[3:]:
+        prompts = frame.prompts[np.isfinite(frame.prompts).all(-1)]
+        depth = prompts[:, 2] * CAMERA.rays_at(prompts[:, :2])[:, 2]
+        assert abs(np.median(depth) / 2.5 - 1) < 0.03
+        assert ((prompts[:, :2] > -1) & (prompts[:, :2] < (640, 480))).all()
+        assert prompts[:, 3].min() >= params.ranges_sigma
+    twice = drive(make_ranges('odometry', '/odom'), [0.0, 0.1, 0.2], params, factor=2.0)
+    prompts = twice[-1].prompts[np.isfinite(twice[-1].prompts).all(-1)]
+    assert abs(np.median(prompts[:, 2] * CAMERA.rays_at(prompts[:, :2])[:, 2]) / 5 - 1) < 0.04
+
+
+def test_why_nothing_is_known_is_said() -> None:
+    params = DepthParams(ranges_type='odometry', ranges_camera_pose=LEFT)
+    told = make_ranges('odometry', '/odom')
+    still = drive(told, [0.0, 0.02], params)
+    assert still[-1].num_ranges == 0 and 'has not moved by 0.1 m' in told.problem
+    told.forget()
+    away = DepthParams(ranges_type='odometry', ranges_camera_pose=(0, 0, 0, 0, math.pi / 2, 0))
+    drive(told, [0.0, 0.2], away)
+    assert 'agree with /odom: check ranges_camera_pose' in told.problem
+    told.forget()
+    late = Frame(header(99), wall(CAMERA, np.eye(4), 2.5), CAMERA, None)
+    told.attach(late, params)
+    assert 'nothing came on /odom' in told.problem
+    assert isinstance(make_ranges('scan', '/scan'), Ranges)
+    assert not isinstance(make_ranges('scan', '/scan'), OdometryRanges)
+
+
+def test_an_image_of_another_size_is_compared_with_none() -> None:
+    params = DepthParams(ranges_type='odometry', ranges_camera_pose=LEFT)
+    told = make_ranges('odometry', '/odom')
+    drive(told, [0.0], params)
+    told.put(odometry(11, 0.3))
+    small = CAMERA.scaled(320, 200)
+    frame = told.attach(Frame(header(11), wall(small, np.eye(4), 2.5), small, None), params)
+    assert frame.num_ranges == 0 and 'has not moved' in told.problem
