@@ -27,6 +27,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from grin_ros.camera import fisheye
 from grin_ros.camera.distortion import undistort
+from grin_ros.camera.region import region_of
 from grin_ros.errors import GrinError
 
 DISTORTION_MODELS = {  # name in sensor_msgs/CameraInfo -> numbers of D that OpenCV accepts
@@ -237,19 +238,3 @@ class Camera:
         rays = self.rays()
         with np.errstate(invalid='ignore'):  # sky on the axis: 0 times infinity
             return (rays / rays[..., 2:]) * depth[..., None].astype(np.float32)
-
-
-def region_of(msg: Any) -> tuple[int, int, int, int, int, int]:
-    """
-    Return which pixels of the sensor the images of a sensor_msgs/CameraInfo show.
-
-    :returns: x, y, width and height of the region [px of the sensor], without the odd last row
-        or column that binning leaves out, and the binning in x and y.
-    """
-    roi = msg.roi
-    x, y, width, height = (
-        (roi.x_offset, roi.y_offset, roi.width, roi.height) if roi.width and roi.height
-        else (0, 0, msg.width, msg.height))
-    binning_x, binning_y = max(1, msg.binning_x), max(1, msg.binning_y)
-    return (x, y, width // binning_x * binning_x, height // binning_y * binning_y,
-            binning_x, binning_y)

@@ -23,7 +23,8 @@ from typing import Any
 
 import numpy as np
 
-from grin_ros.camera import Camera, region_of
+from grin_ros.camera import Camera
+from grin_ros.camera.region import region_of
 from grin_ros.errors import require
 
 
