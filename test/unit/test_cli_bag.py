@@ -27,6 +27,7 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
+from textured_wall import wall
 
 from grin_ros.camera import Camera
 from grin_ros.cli import bag, main
@@ -258,3 +259,41 @@ def test_recorded_ranges_are_known(tiny_bundle: Path, tmp_path: Path, is_1: bool
             f'/**:\n  ros__parameters: {{ranges_type: cloud, ranges_topic: {topic}}}\n')
         assert main([*ask, '--params-file', str(tmp_path / 'params.yaml')]) == 2
         assert words in capsys.readouterr().err
+
+
+def test_recorded_odometry_knows_ranges(tiny_bundle: Path, tmp_path: Path,
+                                        capsys: pytest.CaptureFixture[str]) -> None:
+    """Three images of a wall 0.3 m apart: the first has nothing to be compared with."""
+    store, kind = typesys.get_typestore(typesys.Stores.ROS2_HUMBLE), 'nav_msgs/msg/Odometry'
+    types, camera = store.types, Camera(np.reshape(K, (3, 3)), WIDTH, HEIGHT)
+    with rosbag2.Writer(tmp_path / 'run', version=9) as bag:
+        connections = {topic: bag.add_connection(topic, name, typestore=store)
+                       for topic, name in (
+                           ('/odom', kind), ('/eye/camera_info', 'sensor_msgs/msg/CameraInfo'),
+                           ('/eye/image_raw', 'sensor_msgs/msg/Image'))}
+        for seconds in (1, 2, 3):
+            head, at = header(store, seconds), np.eye(4)
+            at[0, 3] = 0.3 * seconds
+            pose = types['geometry_msgs/msg/Pose'](
+                types['geometry_msgs/msg/Point'](at[0, 3], 0.0, 0.0),
+                types['geometry_msgs/msg/Quaternion'](0.0, 0.0, 0.0, 1.0))
+            zero = types['geometry_msgs/msg/Vector3'](0.0, 0.0, 0.0)
+            unknown = np.zeros(36)
+            moved = types[kind](
+                head, 'eye_optical',
+                types['geometry_msgs/msg/PoseWithCovariance'](pose, unknown),
+                types['geometry_msgs/msg/TwistWithCovariance'](
+                    types['geometry_msgs/msg/Twist'](zero, zero), unknown))
+            for connection, msg in zip(connections.values(), (
+                    moved, info(store, head), image(store, wall(camera, at, 1.5), head)),
+                    strict=True):
+                bag.write(connection, seconds * 10**9 + connection.id,
+                          bytes(store.serialize_cdr(msg, connection.msgtype)))
+    (tmp_path / 'params.yaml').write_text(
+        '/**:\n  ros__parameters: {ranges_type: odometry, ranges_topic: /odom, '
+        'ranges_camera_pose: [0.0, 0.0, 0.0, 0.0, 0.0, 0.0]}\n')
+    assert main(['bag', str(tmp_path / 'run'), str(tmp_path / 'out'), *TOPICS, '--params-file',
+                 str(tmp_path / 'params.yaml'), '--bundle', str(tiny_bundle), '--threads',
+                 '1']) == 0
+    assert '1 images without known ranges: by /odom the camera has not moved' in (
+        capsys.readouterr().err)
