@@ -95,7 +95,7 @@ class OdometryRanges(Ranges):
 
     def pose_at(self, moment: int, max_age: float) -> NDArray[np.float64]:
         """
-        Return the (4, 4) pose of the robot at a time [ns], between the messages around it.
+        Return the (4, 4) pose of the robot at a time [ns], between two messages or beyond them.
 
         :param max_age: how far the nearer message may be from it [s].
         :raises GrinError: when there is none, or it is no pose.
@@ -109,15 +109,16 @@ class OdometryRanges(Ranges):
         if nearest > max_age:
             raise GrinError(f'the nearest message on {self.topic} is {nearest:.2f} s from the '
                             'image: raise ranges_max_age, or check that both clocks agree')
-        after = int(np.searchsorted(times, moment))
-        before = messages[max(after - 1, 0)]
-        later = messages[min(after, len(messages) - 1)]
+        # The message after an image may not be there yet: as it moved, it goes on.
+        after = int(np.clip(np.searchsorted(times, moment), min(1, len(times) - 1),
+                            len(times) - 1))
+        before, later = messages[max(after - 1, 0)], messages[after]
         share = (moment - before[0]) / (later[0] - before[0]) if later[0] > before[0] else 0.0
         (start, turn), (end, other) = (_pose_of(msg) for _, msg in (before, later))
         if turn @ other < 0:  # a quaternion and its negative are one rotation
             other = -other
         pose = np.eye(4)
-        share = float(np.clip(share, 0, 1))
+        share = float(np.clip(share, 0, 2))
         pose[:3, 3] = start + share * (end - start)
         pose[:3, :3] = _rotation(turn + share * (other - turn))
         if not np.isfinite(pose).all():

@@ -61,12 +61,13 @@ def test_poses_are_between_messages() -> None:
     with pytest.raises(GrinError, match='nothing came on /odom'):
         told.pose_at(0, 1.0)
     told.put(odometry(1.0, 0.0))
+    assert np.allclose(told.pose_at(1_100_000_000, 0.15), np.eye(4))
     told.put(odometry(1.2, 1.0, 2.0, 0.4, sign=-1.0))
-    for seconds, share in ((1.0, 0), (1.05, 0.25), (1.2, 1), (0.9, 0), (1.3, 1)):
+    for seconds, share in ((1.0, 0), (1.05, 0.25), (1.2, 1), (0.9, 0), (1.3, 1.5)):
         pose = told.pose_at(round(seconds * 1e9), 0.15)
         assert np.allclose(pose[:3, 3], [share, 2 * share, 0])
         expected = cv2.Rodrigues(np.array([0, 0, 0.4 * share]))[0]
-        assert np.allclose(pose[:3, :3], expected, atol=2e-3)
+        assert np.allclose(pose[:3, :3], expected, atol=4e-3)
     with pytest.raises(GrinError, match='0.80 s from the image: raise ranges_max_age'):
         told.pose_at(2_000_000_000, 0.25)
     for broken in (odometry(1.4, math.nan), nav.Odometry(header=header(1.4))):
