@@ -25,6 +25,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from grin_ros.camera import Camera
+from grin_ros.errors import GrinError
 
 WIDTH = 320  # [px] of the pictures in which points are followed
 POINTS = 300  # at most
@@ -32,7 +33,7 @@ WINDOW, LEVELS = (15, 15), 4  # of the pyramids that points are followed through
 SAME = 0.5  # [px] that a point may be off when it is followed there and back
 CROSSING = 1.5  # [px] that two rays may miss each other by
 PIXEL_ERROR = 0.7  # [px] standard deviation of where a point is in one view, seen from the other
-ANGLE_ERROR = 0.0025  # [rad] of a rotation that odometry tells
+ANGLE_ERROR, TURN_ERROR = 0.0025, 0.05  # [rad], and of a turn, of a rotation that odometry tells
 LARGEST_SIGMA = 0.2  # relative, of a range that tells something
 
 
@@ -44,20 +45,23 @@ class View:
     :param grey: (h, w) uint8, WIDTH wide or less.
     :param camera: of ``grey``.
     :param pose: (4, 4) from the optical frame to one that stands still.
+    :param moment: when [ns].
     """
 
     grey: NDArray[np.uint8]
     camera: Camera
     pose: NDArray[np.float64]
+    moment: int = 0
 
     @classmethod
-    def of(cls, image: NDArray[np.uint8], camera: Camera, pose: NDArray[np.float64]) -> View:
+    def of(cls, image: NDArray[np.uint8], camera: Camera, pose: NDArray[np.float64],
+           moment: int = 0) -> View:
         """Make one of an (H, W, 3) RGB image."""
         width = min(WIDTH, camera.width)
         size = width, max(1, round(camera.height * width / camera.width))
         small = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
         return cls(np.asarray(cv2.cvtColor(small, cv2.COLOR_RGB2GRAY), np.uint8),
-                   camera.scaled(*size), pose)
+                   camera.scaled(*size), pose, moment)
 
     def moved_from(self, earlier: View) -> tuple[NDArray[np.float64], float, float]:
         """Return the (4, 4) pose of an earlier view in this one, its distance [m], angle [rad]."""
@@ -70,9 +74,8 @@ def ranges_from_motion(view: View, earlier: View, sigma: float) -> NDArray[np.fl
     """
     Return (N, 4) rows of u, v [px of view.grey], range [m] and its relative sigma.
 
-    None when most points do not move as they should.
-
     :param sigma: relative error of the distance between the views.
+    :raises GrinError: when most points do not move as they should.
     """
     motion, *_ = view.moved_from(earlier)
     now, then = follow(view, earlier, motion[:3, :3])
@@ -80,8 +83,11 @@ def ranges_from_motion(view: View, earlier: View, sigma: float) -> NDArray[np.fl
         return np.zeros((0, 4))
     range_m, spread = meet(view.camera, now, then, motion, sigma)
     good = spread < LARGEST_SIGMA
-    if np.isnan(spread).sum() > good.sum():  # the motion is not that of what is seen
-        good[:] = False
+    astray = int(np.isnan(spread).sum())
+    if astray > good.sum():
+        raise GrinError(f'{astray} of {len(now)} points do not move as it says: check '
+                        'ranges_camera_pose, the pose of the optical frame of the camera in the '
+                        'frame that the odometry is of')
     return np.column_stack([now, range_m, spread])[good]
 
 
@@ -139,7 +145,9 @@ def meet(camera: Camera, now: NDArray, then: NDArray, motion: NDArray[np.float64
         expected = camera.project((rays * range_m[:, None] - move) @ motion[:3, :3])
         miss = np.linalg.norm(expected - then, axis=1)
         parallax = np.sqrt(sine_squared)
-        angle = np.hypot(PIXEL_ERROR / camera.intrinsics[0, 0], ANGLE_ERROR)
+        turned = np.arccos(np.clip((np.trace(motion[:3, :3]) - 1) / 2, -1, 1))
+        angle = np.linalg.norm([PIXEL_ERROR / camera.intrinsics[0, 0], ANGLE_ERROR,
+                                TURN_ERROR * turned])
         spread = np.hypot(sigma, angle / parallax)
     good = (range_m > 0) & (other_m > 0) & (miss < CROSSING)
     spread = np.where(good, spread, np.where(parallax > 2 * angle, np.nan, np.inf))

@@ -38,7 +38,13 @@ LONGEST = 0.6  # [m]
 WIDEST = 0.5  # [rad] that the camera may have turned
 APART, TURNED = 0.05, 0.2  # [m] or [rad] between views that are kept
 KEPT = 16  # views
+OLDEST = 30.0  # [s] of a view: odometry drifts, and things are moved
 FEWEST = 8  # points
+AHEAD = 0.1  # [s] that a pose is told beyond the latest message
+# What is faster between two messages is a jump: of a position that was corrected, or of a robot
+# that was carried.
+SPEED, TURNING = 5.0, 5.0  # [m/s], [rad/s] where a message tells no velocity
+LEAP, WHIRL = 0.05, 0.1  # [m], [rad] more than twice the velocity that a message tells
 
 
 def make_ranges(kind: str, topic: str) -> Ranges:
@@ -55,36 +61,47 @@ class OdometryRanges(Ranges):
         """Start without messages and views."""
         super().__init__(kind, topic)
         self._views: deque[View] = deque(maxlen=KEPT)
+        self._camera_pose: tuple[float, ...] = ()  # that views were made with
+        self._jumped = 0  # times
+
+    def put(self, msg: Any) -> None:
+        """Take a message; after a jump of its pose or its time, forget what was before."""
+        with self._lock:
+            last = self._messages[-1] if self._messages else None
+        if last is not None and _jumps(last[1], msg, nanoseconds(msg.header.stamp) - last[0]):
+            self.forget()
+            self._jumped += 1
+        super().put(msg)
 
     def forget(self) -> None:
         """Drop all messages and views: time went back."""
-        super().forget()
         self._views = deque(maxlen=KEPT)
+        super().forget()
 
     def of_image(self, image: NDArray[np.uint8], stamp: Any, camera: Camera, params: DepthParams
                  ) -> NDArray[np.float64]:
         """Return the known ranges of an image, see known_ranges(); all NaN with a problem."""
         prompts = np.full((NUM_RANGES, 4), np.nan)
+        if self._camera_pose != tuple(params.ranges_camera_pose):
+            self._camera_pose = tuple(params.ranges_camera_pose)
+            self._views = deque(maxlen=KEPT)
+        views, moment = self._views, nanoseconds(stamp)
         try:
-            pose = self.pose_at(nanoseconds(stamp), params.ranges_max_age)
+            pose = self.pose_at(moment, params.ranges_max_age)
+            view = View.of(image, camera, pose @ transform(self._camera_pose), moment)
+            while views and abs(moment - views[0].moment) > OLDEST * 1e9:
+                views.popleft()
+            candidates = list(views)
+            _, moved, turned = view.moved_from(views[-1]) if views else (None, np.inf, 0.0)
+            if moved > APART or turned > TURNED:
+                views.append(view)
+            rows = ranges_from_motion(view, self._choose(view, candidates), params.ranges_sigma)
+            if len(rows) < FEWEST:
+                raise GrinError(f'only {len(rows)} points can be followed and lie near enough '
+                                'to tell their ranges')
         except GrinError as error:
-            self.problem = str(error)
-            return prompts
-        view = View.of(image, camera, pose @ transform(params.ranges_camera_pose))
-        views = self._views
-        earlier = _choose(view, views)
-        _, moved, turned = view.moved_from(views[-1]) if views else (None, np.inf, 0.0)
-        if moved > APART or turned > TURNED:
-            views.append(view)
-        if earlier is None:
-            self.problem = (f'by {self.topic} the camera has not moved by {SHORTEST} m without '
-                            'turning away: drive, or check ranges_topic')
-            return prompts
-        rows = ranges_from_motion(view, earlier, params.ranges_sigma)
-        if len(rows) < FEWEST:
-            self.problem = (f'only {len(rows)} points could be followed that agree with '
-                            f'{self.topic}: check ranges_camera_pose, the pose of the optical '
-                            'frame of the camera in the frame that the odometry is of')
+            jumps = f'; its pose jumped {self._jumped} times' if self._jumped else ''
+            self.problem = f'{self.topic}: {error}{jumps}'
             return prompts
         self.problem = ''
         rows = rows[np.argsort(rows[:, 3], kind='stable')][:NUM_RANGES]
@@ -103,16 +120,22 @@ class OdometryRanges(Ranges):
         with self._lock:
             messages = list(self._messages)
         if not messages:
-            raise GrinError(f'nothing came on {self.topic}: check ranges_topic and ranges_type')
+            raise GrinError('nothing came: check ranges_topic and ranges_type')
         times = np.array([time for time, _ in messages])
         nearest = np.abs(times - moment).min() / 1e9
         if nearest > max_age:
-            raise GrinError(f'the nearest message on {self.topic} is {nearest:.2f} s from the '
-                            'image: raise ranges_max_age, or check that both clocks agree')
-        # The message after an image may not be there yet: as it moved, it goes on.
+            raise GrinError(f'the nearest message is {nearest:.2f} s from the image: raise '
+                            'ranges_max_age, or check that both clocks agree')
+        outside = max(moment - times[-1], times[0] - moment) / 1e9
+        if outside > AHEAD:
+            raise GrinError(f'it comes {outside:.2f} s later than the image, which moves on '
+                            'meanwhile: publish it more often, or sooner')
         after = int(np.clip(np.searchsorted(times, moment), min(1, len(times) - 1),
                             len(times) - 1))
-        before, later = messages[max(after - 1, 0)], messages[after]
+        first = max(after - 1, 0)
+        if moment > times[-1]:  # the message after it is not there yet: as it moved, it goes on
+            first = min(first, int(np.searchsorted(times, times[-1] - round(AHEAD * 1e9))))
+        before, later = messages[first], messages[after]
         share = (moment - before[0]) / (later[0] - before[0]) if later[0] > before[0] else 0.0
         (start, turn), (end, other) = (_pose_of(msg) for _, msg in (before, later))
         if turn @ other < 0:  # a quaternion and its negative are one rotation
@@ -122,23 +145,49 @@ class OdometryRanges(Ranges):
         pose[:3, 3] = start + share * (end - start)
         pose[:3, :3] = _rotation(turn + share * (other - turn))
         if not np.isfinite(pose).all():
-            raise GrinError(f'{self.topic} holds no pose: its numbers are not finite, or its '
-                            'orientation is zero')
+            raise GrinError('it holds no pose: its numbers are not finite, or its orientation '
+                            'is zero')
         return pose
 
+    def _choose(self, view: View, views: list[View]) -> View:
+        """
+        Return the earlier view to compare with.
 
-def _choose(view: View, views: deque[View]) -> View | None:
-    """Return the earlier view to compare with, None without a good one."""
-    best: tuple[float, View] | None = None
-    for earlier in views:
-        if earlier.grey.shape != view.grey.shape or earlier.camera != view.camera:
-            continue
-        _, distance, angle = view.moved_from(earlier)
-        if SHORTEST <= distance <= LONGEST and angle < WIDEST:
-            error = abs(distance - BEST)
-            if best is None or error <= best[0]:
-                best = error, earlier
-    return best[1] if best else None
+        :raises GrinError: when there is none that fits.
+        """
+        best: tuple[float, View] | None = None
+        farthest = 0.0
+        for earlier in views:
+            if earlier.grey.shape != view.grey.shape or earlier.camera != view.camera:
+                continue
+            _, distance, angle = view.moved_from(earlier)
+            farthest = max(farthest, distance)
+            if SHORTEST <= distance <= LONGEST and angle < WIDEST:
+                error = abs(distance - BEST)
+                if best is None or error <= best[0]:
+                    best = error, earlier
+        if best is None:
+            raise GrinError(f'the camera has not moved by {SHORTEST} m yet' if farthest < SHORTEST
+                            else f'the camera moved by more than {LONGEST} m, or turned away, '
+                            'from image to image')
+        return best[1]
+
+
+def _jumps(before: Any, after: Any, elapsed_ns: int) -> bool:
+    """Tell whether a pose differs from the one before by more than a robot moves."""
+    if elapsed_ns < 0:
+        return True
+    (start, turn), (end, other) = _pose_of(before), _pose_of(after)
+    twist, seconds = after.twist.twist, elapsed_ns / 1e9
+    speed = np.linalg.norm([twist.linear.x, twist.linear.y, twist.linear.z])
+    turning = np.linalg.norm([twist.angular.x, twist.angular.y, twist.angular.z])
+    farthest = LEAP + seconds * (2 * speed if speed > 0 or turning > 0 else SPEED)
+    widest = WHIRL + seconds * (2 * turning if speed > 0 or turning > 0 else TURNING)
+    with np.errstate(invalid='ignore', divide='ignore', over='ignore'):
+        cosine = abs(turn @ other) / (np.linalg.norm(turn) * np.linalg.norm(other))
+        angle = 2 * np.arccos(min(1.0, cosine))
+    # Not a number is no jump; it is named when its pose is asked for.
+    return bool(np.linalg.norm(end - start) > farthest or angle > widest)
 
 
 def _pose_of(msg: Any) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

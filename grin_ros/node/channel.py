@@ -194,6 +194,8 @@ class Channel:
             self.voice.warn(about, f'{text} ({self.topics.publishers()})')
         if 'stamps_go_back' in found:
             self.infos.rewind()
+            if self.ranges is not None:
+                self.ranges.forget()
         if 0 < params.max_age < age:
             raise Rejected('too_old', f'images on {self.topics.name} are {age:.2f} s old when '
                            'their turn comes: raise max_age (0 is off), or set '

@@ -20,6 +20,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from grin_ros.inference.prompts import prompted_sigma
 from grin_ros.messages.intake import CameraInfos, Frame
 from grin_ros.messages.ranges import Ranges
@@ -85,8 +87,8 @@ class ScaleNotes:
         """Warn of a limit of sigma that the uncertainty of the scale alone exceeds."""
         alone = self._statistics.model.sigma_frame
         doubt = SIGMA if self._outputs.floor.known else alone
-        if frame.num_ranges:
-            doubt = prompted_sigma(frame.num_ranges, params.ranges_sigma, alone)
+        if frame.prompts is not None and frame.num_ranges:
+            doubt = prompted_sigma(frame.num_ranges, float(np.nanmin(frame.prompts[:, 3])), alone)
         for name, limit in (('max_sigma', params.max_sigma),
                             ('clearing_max_sigma', params.clearing_max_sigma)):
             if 0 < limit <= doubt:

@@ -54,9 +54,10 @@ def odometry(seconds: int, pose: np.ndarray) -> Message:
     x, y, z = (pose[2, 1] - pose[1, 2], pose[0, 2] - pose[2, 0], pose[1, 0] - pose[0, 1])
     turn = Message(x=x / (4 * w), y=y / (4 * w), z=z / (4 * w), w=w)
     at = Message(x=pose[0, 3], y=pose[1, 3], z=pose[2, 3])
-    stamp = Message(sec=seconds, nanosec=0)
-    return Message(header=Message(stamp=stamp),
-                   pose=Message(pose=Message(position=at, orientation=turn)))
+    still = Message(x=0.0, y=0.0, z=0.0)  # a driver that tells no velocity
+    return Message(header=Message(stamp=Message(sec=seconds, nanosec=0)),
+                   pose=Message(pose=Message(position=at, orientation=turn)),
+                   twist=Message(twist=Message(linear=still, angular=still)))
 
 
 def views(count: int, rng: np.random.Generator) -> list[tuple]:

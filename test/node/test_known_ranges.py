@@ -162,19 +162,22 @@ def test_a_robot_that_moves_knows_ranges(start_node: Callable, make_robot: Calla
     info = robots.pinhole_info(640, 480, k=k.ravel().tolist(),
                                p=np.column_stack([k, np.zeros(3)]).ravel().tolist())
     start_node('rover', bundle=tiny_bundle, max_age=30, ranges_type='odometry',
-               ranges_topic='/odom', ranges_max_age=1000.0, ranges_camera_pose=IN_PLACE)
+               ranges_topic='/odom', ranges_camera_pose=IN_PLACE)
     robot = make_robot('rover', outputs=('depth',))
     sensor = robot.node.create_publisher(nav.Odometry, '/odom', 10)
     robot.wait_until_heard()
     robot.wait(sensor.get_subscription_count, 'the node listens to the odometry')
-    for x, told in ((0.0, 'has not moved by 0.1 m'), (0.3, ' pixels known from /odom')):
-        msg = nav.Odometry()
-        msg.pose.pose.orientation.w, msg.pose.pose.position.x = 1.0, x
-        msg.header = robot.header('odom')
-        del robot.sent[robots.stamp_of(msg)]
+    msg = nav.Odometry()
+    msg.pose.pose.orientation.w = 1.0
+    msg.twist.twist.linear.x = 10.0  # a step of 0.3 m is then no jump
+
+    def tell() -> None:
+        msg.header.stamp = robot.node.get_clock().now().to_msg()
         sensor.publish(msg)
-        robot.spin(0.5)
+    robot.node.create_timer(0.02, tell)
+    for x, told in ((0.0, 'has not moved by 0.1 m'), (0.3, ' pixels known from /odom')):
         pose = np.eye(4)
-        pose[0, 3] = x
+        pose[0, 3] = msg.pose.pose.position.x = x
+        robot.spin(0.5)
         robot.ask(wall(camera, pose, 2.0), info)
         robot.diagnosed('ranges', told)

@@ -295,5 +295,5 @@ def test_recorded_odometry_knows_ranges(tiny_bundle: Path, tmp_path: Path,
     assert main(['bag', str(tmp_path / 'run'), str(tmp_path / 'out'), *TOPICS, '--params-file',
                  str(tmp_path / 'params.yaml'), '--bundle', str(tiny_bundle), '--threads',
                  '1']) == 0
-    assert '1 images without known ranges: by /odom the camera has not moved' in (
+    assert '1 images without known ranges: /odom: the camera has not moved' in (
         capsys.readouterr().err)

@@ -25,6 +25,7 @@ from textured_wall import wall
 
 from grin_ros.camera import Camera
 from grin_ros.camera.motion import follow, meet, ranges_from_motion, View
+from grin_ros.errors import GrinError
 
 PINHOLE = Camera.from_hfov(70.0, 320, 240)
 FISHEYE = Camera(np.array([[120.0, 0, 160], [0, 120, 120], [0, 0, 1]]), 320, 240,
@@ -110,3 +111,24 @@ def test_nothing_to_follow_tells_nothing() -> None:
     behind = View.of(wall(PINHOLE, pose((0, 0, 0)), 2.0), PINHOLE, pose((0, 0, 0), (0, np.pi, 0)))
     ahead = View.of(wall(PINHOLE, pose((0, 0, 0)), 2.0), PINHOLE, pose((0.2, 0, 0)))
     assert len(ranges_from_motion(ahead, behind, 0.02)) < 8
+
+
+def test_a_motion_that_is_not_what_is_seen_is_refused() -> None:
+    seen = pose((0, 0, 0)), pose((0.2, 0, 0))
+    told = pose((0, 0, 0)), pose((0, 0, 0.2))  # the camera looks elsewhere than is believed
+    earlier, view = (View.of(wall(PINHOLE, at, 2.0), PINHOLE, claim)
+                     for at, claim in zip(seen, told, strict=True))
+    with pytest.raises(GrinError, match='points do not move as it says: check ranges_camera_pose'):
+        ranges_from_motion(view, earlier, 0.02)
+
+
+def test_a_turn_makes_ranges_vague() -> None:
+    """Odometry tells a turn to about a twentieth, which looks like a motion to the side."""
+    points = RNG.uniform((-1, -1, 2), (1, 1, 4), (50, 3))
+    spreads = []
+    for turn in (0.0, 0.3):
+        motion = pose((0.1, 0, 0), (0, turn, 0))
+        now, then = (PINHOLE.project(each) for each in (
+            points, (points - motion[:3, 3]) @ motion[:3, :3]))
+        spreads.append(np.median(meet(PINHOLE, now, then, motion, 0.02)[1]))
+    assert spreads[0] < 0.15 and spreads[1] > 0.3

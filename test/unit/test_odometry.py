@@ -58,23 +58,36 @@ def odometry(seconds: float, x: float, y: float = 0.0, yaw: float = 0.0, sign: f
 
 def test_poses_are_between_messages() -> None:
     told = OdometryRanges('odometry', '/odom')
-    with pytest.raises(GrinError, match='nothing came on /odom'):
+    with pytest.raises(GrinError, match='nothing came'):
         told.pose_at(0, 1.0)
     told.put(odometry(1.0, 0.0))
     assert np.allclose(told.pose_at(1_100_000_000, 0.15), np.eye(4))
-    told.put(odometry(1.2, 1.0, 2.0, 0.4, sign=-1.0))
-    for seconds, share in ((1.0, 0), (1.05, 0.25), (1.2, 1), (0.9, 0), (1.3, 1.5)):
+    told.put(odometry(1.2, 0.1, 0.2, 0.4, sign=-1.0))
+    for seconds, share in ((1.0, 0), (1.05, 0.25), (1.2, 1), (0.95, 0), (1.3, 1.5)):
         pose = told.pose_at(round(seconds * 1e9), 0.15)
-        assert np.allclose(pose[:3, 3], [share, 2 * share, 0])
+        assert np.allclose(pose[:3, 3], [0.1 * share, 0.2 * share, 0])
         expected = cv2.Rodrigues(np.array([0, 0, 0.4 * share]))[0]
         assert np.allclose(pose[:3, :3], expected, atol=4e-3)
     with pytest.raises(GrinError, match='0.80 s from the image: raise ranges_max_age'):
         told.pose_at(2_000_000_000, 0.25)
-    for broken in (odometry(1.4, math.nan), nav.Odometry(header=header(1.4))):
+    with pytest.raises(GrinError, match='comes 0.15 s later than the image'):
+        told.pose_at(1_350_000_000, 0.25)
+    # Between quick messages a step is mostly noise: the last tenth of a second tells the speed.
+    for seconds, x in ((1.29, 0.14), (1.30, 0.17), (1.301, 0.14)):
+        told.put(odometry(seconds, x))
+    assert abs(told.pose_at(1_351_000_000, 0.25)[0, 3] - 0.14) < 0.02
+    for broken in (odometry(1.4, math.nan), nav.Odometry(header=header(1.41))):
         broken.pose.pose.orientation.w = broken.pose.pose.orientation.w * 0.0
         told.put(broken)
         with pytest.raises(GrinError, match='holds no pose'):
-            told.pose_at(1_400_000_000, 0.1)
+            told.pose_at(1_410_000_000, 0.1)
+
+
+def pose_of(x: float) -> np.ndarray:
+    """Return where the wall sees a camera that looks at it: its right is along x of the base."""
+    result = np.eye(4)
+    result[0, 3] = x
+    return result
 
 
 def drive(told: Ranges, xs: list[float], params: DepthParams, factor: float = 1.0) -> list[Frame]:
@@ -82,9 +95,7 @@ def drive(told: Ranges, xs: list[float], params: DepthParams, factor: float = 1.
     frames = []
     for i, x in enumerate(xs):
         told.put(odometry(10 + i, factor * x))
-        camera_at = np.eye(4)
-        camera_at[:3, 3] = [x, 0, 0]  # as the wall sees it: to the right is along x of the base
-        image = wall(CAMERA, camera_at, 2.5)
+        image = wall(CAMERA, pose_of(x), 2.5)
         frames.append(told.attach(Frame(header(10 + i), image, CAMERA, None), params))
     return frames
 
@@ -118,11 +129,14 @@ def test_why_nothing_is_known_is_said() -> None:
     told.forget()
     away = DepthParams(ranges_type='odometry', ranges_camera_pose=(0, 0, 0, 0, math.pi / 2, 0))
     drive(told, [0.0, 0.2], away)
-    assert 'agree with /odom: check ranges_camera_pose' in told.problem
+    assert 'points do not move as it says: check ranges_camera_pose' in told.problem
     told.forget()
     late = Frame(header(99), wall(CAMERA, np.eye(4), 2.5), CAMERA, None)
     told.attach(late, params)
-    assert 'nothing came on /odom' in told.problem
+    assert told.problem.startswith('/odom: nothing came')
+    told.forget()
+    drive(told, [0.0, 0.9], params)
+    assert 'moved by more than 0.6 m' in told.problem
     assert isinstance(make_ranges('scan', '/scan'), Ranges)
     assert not isinstance(make_ranges('scan', '/scan'), OdometryRanges)
 
@@ -135,3 +149,37 @@ def test_an_image_of_another_size_is_compared_with_none() -> None:
     small = CAMERA.scaled(320, 200)
     frame = told.attach(Frame(header(11), wall(small, np.eye(4), 2.5), small, None), params)
     assert frame.num_ranges == 0 and 'has not moved' in told.problem
+
+
+def test_after_a_jump_all_begins_anew() -> None:
+    """A position that is corrected while the robot stands is no way that it went."""
+    params = DepthParams(ranges_type='odometry', ranges_camera_pose=LEFT)
+    for leap in (odometry(13.1, 0.9), odometry(13.1, 0.3, yaw=1.0), odometry(9.0, 0.3)):
+        told = make_ranges('odometry', '/odom')
+        assert drive(told, [0.0, 0.15, 0.3, 0.3], params)[-1].num_ranges >= 8
+        told.put(leap)
+        frame = Frame(leap.header, wall(CAMERA, pose_of(0.3), 2.5), CAMERA, None)
+        assert told.attach(frame, params).num_ranges == 0
+        assert told.problem == ('/odom: the camera has not moved by 0.1 m yet; its pose jumped 1 '
+                                'times')
+    told = make_ranges('odometry', '/odom')
+    quick = odometry(13.1, 0.9)
+    quick.twist.twist.linear.x = 5.0  # it is as fast as that
+    drive(told, [0.0, 0.3, 0.3, 0.3], params)
+    told.put(quick)
+    assert np.allclose(told.pose_at(13_000_000_000, 0.2)[0, 3], 0.3)
+
+
+def test_views_are_forgotten_when_they_are_old_or_the_camera_is_elsewhere() -> None:
+    params = DepthParams(ranges_type='odometry', ranges_camera_pose=LEFT)
+    told = make_ranges('odometry', '/odom')
+    drive(told, [0.0, 0.15, 0.3], params)
+    moved = DepthParams(ranges_type='odometry', ranges_camera_pose=(0.3, *LEFT[1:]))
+    frame = Frame(header(12), wall(CAMERA, pose_of(0.3), 2.5), CAMERA, None)
+    assert told.attach(frame, moved).num_ranges == 0
+    assert 'has not moved' in told.problem
+    told = make_ranges('odometry', '/odom')
+    drive(told, [0.0, 0.15, 0.3], params)
+    told.put(odometry(50, 0.3))
+    late = Frame(header(50), wall(CAMERA, pose_of(0.3), 2.5), CAMERA, None)
+    assert told.attach(late, params).num_ranges == 0
