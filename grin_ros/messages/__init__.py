@@ -52,6 +52,8 @@ LAYOUTS: dict[str, tuple[str, int, int | None]] = {
 # What every cv_bridge converts to rgb8; the rest it refuses.
 BRIDGED = tuple(encoding for encoding in LAYOUTS
                 if encoding not in ('rgb8', 'uyvy', 'yuv422_yuy2', 'yuyv', 'nv12', 'nv21'))
+# Where channels only change places OpenCV alone takes a third of the time of cv_bridge.
+SWAPPED = 'bgr8', 'rgba8', 'bgra8'
 
 
 @functools.cache
@@ -111,7 +113,8 @@ def image_from_msg(msg: Any) -> NDArray[np.uint8]:
         return np.ascontiguousarray(pixels)
     # Some cv_bridges take padding for pixels, others fail on big-endian data with NumPy 2.
     plain = msg.step == pixels.strides[0] == pixels[0].nbytes and not msg.is_bigendian
-    if plain and msg.encoding in BRIDGED and bridge() is not None:
+    bridged = msg.encoding in BRIDGED and msg.encoding not in SWAPPED
+    if plain and bridged and bridge() is not None:
         return np.asarray(bridge().imgmsg_to_cv2(msg, 'rgb8'))
     pixels = np.ascontiguousarray(pixels)
     if msg.encoding.startswith('bayer') and min(pixels.shape[:2]) < 2:
@@ -164,15 +167,15 @@ class MessageMemory:
 
     def __init__(self) -> None:
         """Start without any."""
-        self._kept: dict[str, array[int]] = {}
+        self._kept: dict[str, NDArray[np.float32]] = {}
 
     def floats(self, name: str, shape: tuple[int, ...]) -> NDArray[np.float32]:
         """Return an array to fill; set_data() gives its memory to a message instead of a copy."""
-        size = math.prod(shape) * np.dtype(np.float32).itemsize
-        memory = self._kept.get(name)
-        if memory is None or len(memory) != size:
-            memory = self._kept[name] = array('B', b'\0') * size
-        return np.frombuffer(memory, np.float32).reshape(shape)
+        kept = self._kept.get(name)
+        if kept is None or kept.shape != shape:
+            memory = array('B', b'\0') * (math.prod(shape) * np.dtype(np.float32).itemsize)
+            kept = self._kept[name] = np.frombuffer(memory, np.float32).reshape(shape)
+        return kept
 
 
 def set_data(msg: Any, pixels: NDArray) -> None:

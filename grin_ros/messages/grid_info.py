@@ -18,7 +18,6 @@
 
 from __future__ import annotations
 
-import copy
 from typing import Any
 
 import numpy as np
@@ -29,7 +28,7 @@ from grin_ros.errors import require
 
 
 class GridInfo:
-    """The CameraInfo messages of a grid, which differ in their headers until the camera does."""
+    """The CameraInfo of a grid, of which only the header changes until the camera does."""
 
     def __init__(self) -> None:
         """Start without any."""
@@ -37,16 +36,15 @@ class GridInfo:
         self._last: Any = None
 
     def to_msg(self, source: Any | None, camera: Camera, rectified: bool, header: Any) -> Any:
-        """Return a CameraInfo; see camera_info_fields()."""
+        """Return a CameraInfo, valid until the next; see camera_info_fields()."""
         known = self._of
         # By identity: intake keeps one message per calibration.
         if known is None or known[0] is not source or known[1:] != (camera, rectified):
             fields = camera_info_fields(source, camera, rectified)
             self._last = require('sensor_msgs.msg', 'ros').CameraInfo(**fields)
             self._of = source, camera, rectified
-        msg = copy.copy(self._last)
-        msg.header = header
-        return msg
+        self._last.header = header
+        return self._last
 
 
 def camera_info_fields(source: Any | None, camera: Camera, rectified: bool) -> dict[str, Any]:

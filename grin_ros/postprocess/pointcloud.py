@@ -79,7 +79,7 @@ class CloudGrid:
     slope_x: NDArray[np.float32] = field(init=False)  # (h, w) x/z; NaN where there is no ray
     slope_y: NDArray[np.float32] = field(init=False)  # (h, w) y/z
     stretch: NDArray[np.float32] = field(init=False)  # (h, w) range/z
-    has_ray: NDArray[np.bool_] = field(init=False)
+    no_ray: NDArray[np.bool_] | None = field(init=False)  # (h, w); None when each has one
 
     def __post_init__(self) -> None:
         """Compute the rays; one that does not point forward counts as none."""
@@ -90,7 +90,8 @@ class CloudGrid:
         self.slope_x, self.slope_y = (np.ascontiguousarray(plane, np.float32)
                                       for plane in np.moveaxis(slopes, -1, 0))
         self.stretch = np.sqrt(1 + (slopes ** 2).sum(-1)).astype(np.float32)
-        self.has_ray = np.isfinite(self.stretch)
+        no_ray = np.isnan(self.stretch)
+        self.no_ray = no_ray if no_ray.any() else None
 
     def points(self, depth: NDArray[np.float32], image: NDArray[np.uint8],
                sigma: NDArray[np.float32] | None = None, limits: CloudLimits = EVERYTHING,
@@ -105,22 +106,24 @@ class CloudGrid:
         :param out: (h, w, 4 or 5) to be filled, and returned if organised; None for a new array.
         """
         z = depth[::self.stride, ::self.stride].copy()
-        exists = np.isfinite(z)
-        exists &= self.has_ray
+        np.copyto(z, np.nan, where=np.isinf(z))
+        if self.no_ray is not None:
+            np.copyto(z, np.nan, where=self.no_ray)
         if limits.has_range:
             distance = z * self.stretch
-            exists &= (distance >= limits.min_range) & (distance <= limits.max_range)
+            inside = (distance >= limits.min_range) & (distance <= limits.max_range)
+            np.copyto(z, np.nan, where=~inside)
         if limits.has_height:
-            height = -self.slope_y * np.where(exists, z, np.float32(0))
-            exists &= (height >= limits.min_height) & (height <= limits.max_height)
-        np.copyto(z, np.nan, where=~exists)
+            height = -self.slope_y * z
+            inside = (height >= limits.min_height) & (height <= limits.max_height)
+            np.copyto(z, np.nan, where=~inside)
         planes = [self.slope_x * z, self.slope_y * z, z, self._colours(image, depth.shape)]
         if sigma is not None:
             planes.append(np.ascontiguousarray(sigma[::self.stride, ::self.stride]))
         points = np.asarray(cv2.merge(planes, out), np.float32)
         if organized:
             return points
-        return points.reshape(-1, len(planes))[np.flatnonzero(exists)]
+        return points.reshape(-1, len(planes))[np.flatnonzero(~np.isnan(z))]
 
     def _colours(self, image: NDArray[np.uint8], shape: tuple[int, ...]) -> NDArray[np.float32]:
         """Return colours as the 0x00RRGGBB that rviz, PCL and Nav2 read from a float."""
@@ -134,8 +137,11 @@ class CloudGrid:
         strides = (step * 3 * width, step * 3)
         if first + (shape[0] - 1) * strides[0] + (shape[1] - 1) * strides[1] + 4 > image.nbytes:
             image = np.vstack([image, image[-1:]])  # there must be a next one
-        words: NDArray = np.ndarray(shape, '>u4', np.ascontiguousarray(image), first, strides)
-        return np.right_shift(words, 8, dtype=np.uint32).view(np.float32)
+        words: NDArray = np.ndarray(shape, '<u4', np.ascontiguousarray(image), first, strides)
+        pixels = words.copy().view(np.uint8).reshape(*shape, 4)
+        words = np.asarray(cv2.cvtColor(pixels, cv2.COLOR_RGBA2BGRA)).view('<u4')[..., 0]
+        words &= np.uint32(0xffffff)
+        return words.astype(np.uint32, copy=False).view(np.float32)
 
 
 def cloud_to_msg(points: NDArray[np.float32], header: Any) -> Any:
