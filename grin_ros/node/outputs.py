@@ -34,6 +34,7 @@ from grin_ros.messages.intake import Frame
 from grin_ros.node.metronome import Metronome
 from grin_ros.node.qos import explained, output_qos, unheard
 from grin_ros.params import DepthParams, FIELDS
+from grin_ros.postprocess.carried_scale import CarriedScale
 from grin_ros.postprocess.clearing import clearing_points, near_depth
 from grin_ros.postprocess.floor import FloorScale
 from grin_ros.postprocess.pointcloud import cloud_to_msg, CloudGrid, CloudLimits
@@ -93,12 +94,17 @@ class Outputs:
 
     def forget(self) -> None:
         """Forget what earlier frames told about the scale."""
-        self._results.floor = FloorScale()  # a new one: the worker may be using the old one
+        self._results = Results(self._memory)  # a new one: the worker may be using the old one
 
     @property
     def floor(self) -> FloorScale:
         """Return what the floor tells about the scale."""
         return self._results.floor
+
+    @property
+    def carried(self) -> CarriedScale:
+        """Return what ranges that are there no more told about the scale."""
+        return self._results.carried
 
     def unheard(self) -> dict[str, str]:
         """Return a sentence for each output with subscribers that cannot hear it."""

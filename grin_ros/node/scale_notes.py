@@ -66,7 +66,10 @@ class ScaleNotes:
         if frame.num_ranges:
             return f'{frame.num_ranges} pixels known from {ranges.topic}'
         self._voice.warn('ranges', f'no known ranges: {ranges.problem}')
-        return ranges.problem
+        factor = self._outputs.carried.factor
+        carried = '' if factor == 1 else (
+            f'; depth is multiplied by {factor:.2f}, as earlier ones told, and soon by 1')
+        return ranges.problem + carried
 
     def _of_floor(self, frame: Frame, params: DepthParams) -> str:
         """Return what the floor told; warn when it was never seen."""

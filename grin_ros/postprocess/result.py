@@ -28,7 +28,9 @@ from numpy.typing import NDArray
 from grin_ros.camera import Camera
 from grin_ros.messages import MessageMemory
 from grin_ros.messages.intake import Frame
+from grin_ros.messages.ranges import nanoseconds
 from grin_ros.params import DepthParams
+from grin_ros.postprocess.carried_scale import CarriedScale
 from grin_ros.postprocess.floor import FloorScale, Mount
 from grin_ros.postprocess.gates import apply_gates
 from grin_ros.postprocess.rectify import rectified_camera, Rectifier
@@ -41,7 +43,7 @@ Array = NDArray[np.float32]
 
 class Results:
     """
-    Makes results; remembers what depends on the camera, and the scale its floor tells.
+    Makes results; remembers what depends on the camera, and the scale that it was told.
 
     :param memory: where depth is put, so that a result is valid until the next; None for new
         memory each time.
@@ -52,21 +54,34 @@ class Results:
         self._memory = memory
         self._rectifiers: list[Rectifier] = []
         self.floor = FloorScale()
+        self.carried = CarriedScale()
 
     def make(self, frame: Frame, estimate: DepthEstimate, params: DepthParams) -> Result:
         """Return what is published of an estimate."""
         out = self._memory.floats('depth', estimate.depth.shape) if self._memory else None
+        height, width = estimate.depth.shape
+        camera = _camera(frame).scaled(width, height)
         if frame.num_ranges:  # they went into the estimate
-            return Result(frame, estimate, params, self.rectifier, out)
+            self.carried.keep(estimate, camera, nanoseconds(frame.header.stamp))
+        else:
+            estimate = self._scaled(estimate, camera, frame, params)
+        return Result(frame, estimate, params, self.rectifier, out)
+
+    def _scaled(self, estimate: DepthEstimate, camera: Camera, frame: Frame,
+                params: DepthParams) -> DepthEstimate:
+        """Return an estimate without known ranges at the scale that is known otherwise."""
         if params.camera_height > 0:
-            height, width = estimate.depth.shape
-            estimate = self.floor.apply(estimate, _camera(frame).scaled(width, height),
+            estimate = self.floor.apply(estimate, camera,
                                         Mount(params.camera_height, params.camera_pitch_deg))
         else:
             self.floor.forget()
-        if params.depth_scale != 1 and self.floor.factor is None:
+        if self.floor.factor is not None:
+            return estimate
+        if params.depth_scale != 1:
             estimate = estimate.scaled(params.depth_scale)
-        return Result(frame, estimate, params, self.rectifier, out)
+        if frame.prompts is None:  # there is no sensor whose silence would need to be bridged
+            return estimate
+        return self.carried.apply(estimate, camera, nanoseconds(frame.header.stamp))
 
     def rectifier(self, source: Camera, target: Camera) -> Rectifier:
         """Return the one between two cameras; a depth and an image size are kept."""

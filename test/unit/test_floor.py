@@ -18,6 +18,7 @@
 
 from dataclasses import replace
 import math
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -26,10 +27,12 @@ from grin_ros.camera import Camera
 from grin_ros.errors import GrinError
 from grin_ros.estimator import DepthEstimate
 from grin_ros.messages.intake import Frame
+from grin_ros.messages.ranges import NUM_RANGES
 from grin_ros.params import DepthParams
 from grin_ros.postprocess.floor import FloorFinder, FloorScale, MEMORY, Mount, SIGMA
 from grin_ros.postprocess.result import Results
 
+SECOND = 1_000_000_000  # [ns]
 CAMERAS = {
     'pinhole': Camera.from_hfov(80, 160, 120),
     'distorted': Camera(Camera.from_hfov(80, 160, 120).intrinsics, 160, 120, (-0.2, 0.05, 0, 0)),
@@ -186,6 +189,19 @@ def test_results_have_the_scale_of_the_floor(changes: dict, output_scale: int) -
     assert published(given, on) == pytest.approx(2, rel=0.03)
     assert published(given, off) == pytest.approx(scale)
     assert results.floor.factor is None
+
+
+def test_the_floor_wins_over_ranges_that_are_gone() -> None:
+    """What a sensor told before it fell silent is older than a floor that is seen."""
+    camera, mount = CAMERAS['pinhole'], Mount(1.2, 25)
+    depth, results = seen(camera, mount), Results()
+    results.carried.keep(estimate_of(5 * depth), camera, SECOND)
+    header = SimpleNamespace(stamp=SimpleNamespace(sec=1, nanosec=SECOND // 10))
+    frame = Frame(header, np.zeros((120, 160, 3), np.uint8), camera, None,
+                  np.full((NUM_RANGES, 4), np.nan))
+    params = DepthParams(edge_gate=False, camera_height=1.2, camera_pitch_deg=25.0)
+    published = results.make(frame, estimate_of(depth / 2), params).depth
+    assert np.nanmedian(published / depth) == pytest.approx(1, rel=0.03)
 
 
 @pytest.mark.parametrize('values', [(0.0, 0.0), (-1.0, 0.0), (math.nan, 0.0), (1.0, 91.0)])
