@@ -35,6 +35,7 @@ FOV_RANGE_DEG = (25.0, 110.0)  # of the lenses that training saw often; crops re
 SHIPPED = 'grin_small'
 METADATA, WEIGHTS, PROBE = 'grin.json', 'weights.safetensors', 'probe.npz'
 GRAPHS = ('encoder.onnx', 'conditioner.onnx', 'denoiser.onnx')
+INT8_DENOISER = 'denoiser_int8.onnx'  # a bundle may have it
 REMEDY = 'install grin_ros again, or write the bundle again with `grin export`'
 
 

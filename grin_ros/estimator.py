@@ -111,7 +111,7 @@ class DepthEstimator:
 
     @classmethod
     def load(cls, bundle: str | os.PathLike[str] | None = None, backend: str = 'auto', *,
-             cpu_threads: int = 0, query_stride: int | None = None,
+             cpu_threads: int = 0, cpu_precision: str = 'fp32', query_stride: int | None = None,
              input_size: tuple[int, int] | None = None, seed: int = 0,
              engine: EngineOptions | None = None) -> DepthEstimator:
         """
@@ -120,13 +120,16 @@ class DepthEstimator:
         :param bundle: folder or name of a bundle; None for the shipped one.
         :param backend: auto, tensorrt, onnxruntime or torch; a named one never falls back.
         :param cpu_threads: threads of CPU backends; 0 for all cores.
+        :param cpu_precision: of ONNX Runtime's denoiser: fp32, or int8, which is a little faster.
         :param query_stride: None for the bundle's.
         :param input_size: None for the bundle's.
         :param engine: choices of backend tensorrt.
         """
         loaded = load_bundle(bundle)
-        return cls(loaded, backends.load(loaded, backend, cpu_threads=cpu_threads, engine=engine),
-                   query_stride or loaded.query_stride, input_size or loaded.input_size, seed)
+        networks = backends.load(loaded, backend, cpu_threads=cpu_threads,
+                                 cpu_precision=cpu_precision, engine=engine)
+        return cls(loaded, networks, query_stride or loaded.query_stride,
+                   input_size or loaded.input_size, seed)
 
     @property
     def max_batch(self) -> int:

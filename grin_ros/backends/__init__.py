@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
 Array = NDArray[Any]
 NAMES = ('auto', 'tensorrt', 'onnxruntime', 'torch')
+CPU_PRECISIONS = ('fp32', 'int8')
 
 
 @dataclass(frozen=True)
@@ -156,13 +157,14 @@ class GraphBackend:
 
 
 def load(bundle: Bundle, backend: str = 'auto', *, cpu_threads: int = 0,
-         engine: EngineOptions | None = None) -> Backend:
+         cpu_precision: str = 'fp32', engine: EngineOptions | None = None) -> Backend:
     """
     Load the graphs of a bundle; a named backend never falls back to another.
 
     :param bundle: what load_bundle returned.
     :param backend: one of NAMES.
     :param cpu_threads: threads for CPU backends; 0 for all cores.
+    :param cpu_precision: of ONNX Runtime's denoiser, one of CPU_PRECISIONS.
     :param engine: choices of backend tensorrt.
     :raises GrinError: when the backend is unknown, cannot be imported or cannot run the bundle.
     """
@@ -170,6 +172,11 @@ def load(bundle: Bundle, backend: str = 'auto', *, cpu_threads: int = 0,
         raise GrinError(f'cpu_threads must be 0 (all cores) or more, not {cpu_threads}')
     if backend not in NAMES:
         raise GrinError(f'unknown backend "{backend}": use one of {", ".join(NAMES)}')
+    if cpu_precision not in CPU_PRECISIONS:
+        raise GrinError(f'unknown cpu_precision "{cpu_precision}": use one of '
+                        f'{", ".join(CPU_PRECISIONS)}')
+    if cpu_precision != 'fp32' and backend in ('tensorrt', 'torch'):
+        raise GrinError(f'cpu_precision {cpu_precision} is for backend onnxruntime, not {backend}')
     why = 'as asked'
     if backend in ('auto', 'tensorrt'):
         from grin_ros.backends.tensorrt import TensorRtBackend
@@ -187,4 +194,4 @@ def load(bundle: Bundle, backend: str = 'auto', *, cpu_threads: int = 0,
         return TorchBackend(bundle, cpu_threads, why)
     from grin_ros.backends.onnxruntime import OnnxRuntimeBackend
 
-    return OnnxRuntimeBackend(bundle, cpu_threads, why)
+    return OnnxRuntimeBackend(bundle, cpu_threads, why, cpu_precision)

@@ -23,7 +23,7 @@ import os
 import numpy as np
 
 from grin_ros.backends import Array, GraphBackend
-from grin_ros.bundle import Bundle, REMEDY
+from grin_ros.bundle import Bundle, INT8_DENOISER, REMEDY
 from grin_ros.errors import GrinError, require
 
 
@@ -34,11 +34,15 @@ class OnnxRuntimeBackend(GraphBackend):
     :param bundle: checked bundle.
     :param cpu_threads: threads per session; 0 for all cores this process may use.
     :param why: why this backend was chosen, for the log.
+    :param precision: of the denoiser: fp32, or int8 where the bundle has one: its products take
+        less time, and each answer depends a little on the others, whose span sets the steps.
+    :raises GrinError: when there is no such denoiser, or the library refuses a graph.
     """
 
     name = 'onnxruntime'
 
-    def __init__(self, bundle: Bundle, cpu_threads: int = 0, why: str = 'as asked') -> None:
+    def __init__(self, bundle: Bundle, cpu_threads: int = 0, why: str = 'as asked',
+                 precision: str = 'fp32') -> None:
         """Open the graphs; a graph the library refuses is named."""
         ort = require('onnxruntime', 'cpu')
         threads = cpu_threads or len(os.sched_getaffinity(0))
@@ -52,13 +56,18 @@ class OnnxRuntimeBackend(GraphBackend):
         self._sessions = {}
         for graph in ('encoder', 'conditioner', 'denoiser'):
             path = bundle.file(f'{graph}.onnx')
+            if graph == 'denoiser' and precision == 'int8':
+                path = bundle.file(INT8_DENOISER)
+                if path.name not in bundle.metadata['files']:  # whose sha256 were compared
+                    raise GrinError(f'there is no {path}, so cpu_precision must be fp32; '
+                                    '`grin export` writes it')
             try:
                 self._sessions[graph] = ort.InferenceSession(
                     str(path), options, providers=['CPUExecutionProvider'])
             except Exception as error:  # its exceptions have no common base class
                 raise GrinError(f'onnxruntime {ort.__version__} cannot load {path}: {error}. '
                                 f'To cure it, {REMEDY}') from error
-        self.reason = f'onnxruntime {ort.__version__}, CPU, {threads} threads ({why})'
+        self.reason = f'onnxruntime {ort.__version__}, CPU, {threads} threads, {precision} ({why})'
 
     def _run(self, graph: str, outputs: list[str], **inputs: Array) -> list[Array]:
         """Run one graph; arrays come back as named."""

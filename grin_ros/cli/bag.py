@@ -60,7 +60,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
                         '32FC1 whatever depth_encoding says')
     add_estimator_options(parser)
     # None is what the command line leaves to the parameters of the node.
-    parser.set_defaults(backend=None, samples=None, seed=None, threads=None)
+    parser.set_defaults(backend=None, samples=None, seed=None, threads=None, cpu_precision=None)
 
 
 def run(options: argparse.Namespace) -> int:
@@ -150,7 +150,7 @@ def apply_params(options: argparse.Namespace) -> DepthParams:
             ('bundle', params.bundle or None), ('backend', params.backend),
             ('stride', params.query_stride or None), ('steps', params.num_inference_steps or None),
             ('samples', params.num_samples), ('seed', params.seed),
-            ('threads', params.cpu_threads)):
+            ('threads', params.cpu_threads), ('cpu_precision', params.cpu_precision)):
         if getattr(options, option) is None:
             setattr(options, option, value)
     return params

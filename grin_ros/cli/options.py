@@ -46,6 +46,8 @@ def add_estimator_options(parser: argparse.ArgumentParser, steps: bool = True) -
     parser.add_argument('--bundle', metavar='DIR', help='default: the shipped one')
     parser.add_argument('--backend', choices=backends.NAMES, default='auto')
     parser.add_argument('--threads', type=int, default=0, metavar='N', help='0: all cores')
+    parser.add_argument('--cpu-precision', choices=backends.CPU_PRECISIONS, default='fp32',
+                        help="of ONNX Runtime's denoiser (default fp32)")
     if steps:
         parser.add_argument('--steps', type=int, metavar='N',
                             help=f"denoising steps, 1 to {MAX_STEPS} (default: the bundle's)")
@@ -64,7 +66,8 @@ def load_estimator(options: argparse.Namespace) -> DepthEstimator:
     need_place(options.json, '--json')
     size = tuple(options.input_size) if options.input_size else None
     return DepthEstimator.load(options.bundle, options.backend, cpu_threads=options.threads,
-                               query_stride=options.stride, input_size=size, seed=options.seed,
+                               cpu_precision=options.cpu_precision, query_stride=options.stride,
+                               input_size=size, seed=options.seed,
                                engine=EngineOptions(report=show, warn=complain))
 
 

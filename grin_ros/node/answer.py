@@ -118,7 +118,8 @@ class Answerer:
             report=self._news.report, warn=self._news.warn, cancelled=self._closing.is_set)
         estimator = DepthEstimator.load(
             params.bundle or None, backend=params.backend, cpu_threads=params.cpu_threads,
-            query_stride=params.query_stride or None, seed=params.seed, engine=engine)
+            cpu_precision=params.cpu_precision, query_stride=params.query_stride or None,
+            seed=params.seed, engine=engine)
         self._model.strange_lens = estimator.bundle.strange_lens
         self._model.sigma_frame = estimator.bundle.sigma_frame
         self._model.facts |= {

@@ -36,6 +36,7 @@ from grin_ros.bundle import (
     FORMAT_VERSION,
     FOV_RANGE_DEG,
     GRAPHS,
+    INT8_DENOISER,
     load_bundle,
     METADATA,
     PROBE,
@@ -52,12 +53,12 @@ from grin_ros.model.encoder import FrozenNormConv
 from grin_ros.model.grin import Grin
 from grin_ros.train import checkpoint as checkpoints
 from grin_ros.train.calibrate import calibrate
-from grin_ros.train.onnx_weights import share_weights
+from grin_ros.train.onnx_weights import share_weights, write_int8
 
 OPSET = 18
 STEP_COUNTS = (1, 2, 4, 8)
 PARITY_P = 1e-4  # largest difference in P between torch and ONNX Runtime
-WRITTEN = (*GRAPHS, 'weights.bin', WEIGHTS, PROBE)  # beside grin.json
+WRITTEN = (*GRAPHS, INT8_DENOISER, 'weights.bin', WEIGHTS, PROBE)  # beside grin.json
 PROBE_SIZE, PROBE_PIXELS = (128, 96), 192
 
 
@@ -95,7 +96,9 @@ def export_bundle(checkpoint: checkpoints.Checkpoint, folder: Path, *, name: str
     torch.set_num_threads(1)  # a busy machine slows two torch threads more than it speeds them
     model = deployable(checkpoint)
     folder.mkdir(parents=True, exist_ok=True)
-    share_weights(export_graphs(model), folder, 'weights.bin')
+    graphs = export_graphs(model)
+    write_int8(graphs['denoiser.onnx'], folder / INT8_DENOISER)
+    share_weights(graphs, folder, 'weights.bin')
     checkpoints.save(folder / WEIGHTS, checkpoints.Checkpoint(
         checkpoint.config, {k: v.half() for k, v in checkpoint.ema.items()}, {}, {},
         checkpoint.step, checkpoint.metrics))

@@ -18,14 +18,16 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
+import shutil
 
 import numpy as np
 import pytest
 
 from grin_ros import backends
 from grin_ros.backends import Backend
-from grin_ros.bundle import load_bundle
+from grin_ros.bundle import INT8_DENOISER, load_bundle, METADATA
 from grin_ros.diffusion.depth_codec import X_SCALE
 from grin_ros.diffusion.sampler import ddim_steps
 from grin_ros.engine.profile import Profile
@@ -98,6 +100,36 @@ def test_auto_says_what_it_chose_and_why(tiny_bundle: Path) -> None:
 def test_an_unknown_backend_is_refused(tiny_bundle: Path, name: str) -> None:
     with pytest.raises(GrinError, match='use one of auto, tensorrt, onnxruntime'):
         backends.load(load_bundle(tiny_bundle), name)
+
+
+@pytest.mark.parametrize('steps, limit', [(1, 0.02), (4, 0.1)])
+def test_an_int8_denoiser_answers_nearly_alike(tiny_bundle: Path, probe: dict[str, np.ndarray],
+                                               steps: int, limit: float) -> None:
+    """It is another graph, which the reason names; an untrained network amplifies with steps."""
+    backend = backends.load(load_bundle(tiny_bundle), cpu_threads=1, cpu_precision='int8')
+    assert ' int8 ' in backend.reason
+    x_0, log_b = answer(backend, probe, steps)
+    expected = probe[f'x_0_{steps}']
+    assert 0 < np.abs(x_0 - expected).mean() < limit * expected.std()
+    assert np.abs(log_b - probe[f'log_b_{steps}']).mean() < 2.5 * limit
+
+
+def test_int8_is_refused_where_there_is_none(tiny_bundle: Path, tmp_path: Path) -> None:
+    """In a bundle without that graph, of another backend, and of another name."""
+    older = tmp_path / 'older'
+    shutil.copytree(tiny_bundle, older)
+    facts = json.loads((older / METADATA).read_text())
+    del facts['files'][INT8_DENOISER]  # what nobody vouches for is not run
+    (older / METADATA).write_text(json.dumps(facts))
+    backends.load(load_bundle(older))
+    with pytest.raises(GrinError, match=f'{INT8_DENOISER}.*cpu_precision must be fp32'):
+        backends.load(load_bundle(older), cpu_precision='int8')
+    loaded = load_bundle(tiny_bundle)
+    for name in ('torch', 'tensorrt'):
+        with pytest.raises(GrinError, match=f'for backend onnxruntime, not {name}'):
+            backends.load(loaded, name, cpu_precision='int8')
+    with pytest.raises(GrinError, match='use one of fp32, int8'):
+        backends.load(loaded, cpu_precision='bf16')
 
 
 def test_negative_threads_are_refused(tiny_bundle: Path) -> None:
