@@ -29,25 +29,18 @@ import numpy as np
 import torch
 from torch import Tensor
 from torch.nn.attention import sdpa_kernel, SDPBackend
-from torch.optim import Optimizer
-from torch.optim.swa_utils import AveragedModel
 from torch.utils.data import ConcatDataset, DataLoader
 from torch.utils.tensorboard import SummaryWriter
 from tqdm import tqdm
 
-from grin_ros.bundle import find_bundle, WEIGHTS
 from grin_ros.data.shards import ShardDataset
 from grin_ros.errors import GrinError
-from grin_ros.model.encoder import load_imagenet_weights
-from grin_ros.model.grin import Grin
-from grin_ros.train import checkpoint as checkpoints
 from grin_ros.train.anchor import Anchor
 from grin_ros.train.batches import StepBatches
-from grin_ros.train.checkpoint import Checkpoint
 from grin_ros.train.config import TrainConfig
 from grin_ros.train.guard import SpikeGuard
 from grin_ros.train.loss import DiffusionLoss
-from grin_ros.train.optimizer import make_optimizer, warm_average
+from grin_ros.train.run import Run
 from grin_ros.train.validate import picture, validate
 
 CPU_BF16 = ('amx_bf16', 'avx512_bf16')
@@ -68,121 +61,111 @@ def train(config: TrainConfig, resume: bool = True, stop: Callable[[], bool] = l
     accelerator = Accelerator(mixed_precision=mixed_precision_of(config))
     set_seed(config.seed)
     samples, held_out = open_shards(config.data), open_shards((config.val,))
-    output = Path(config.output)
-    last, worlds = output / checkpoints.LAST, Path(config.val).name
-    model = Grin(config.model).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    average = AveragedModel(model, avg_fn=warm_average(config.ema_decay))
-    names = {parameter: name for name, parameter in model.named_parameters()}
-    optimizer = make_optimizer(model, config)
-    step, best, norm = 0, float('inf'), torch.zeros(())
-    if resume and last.exists():
-        saved = checkpoints.load(last)
-        if saved.config != config.model:
-            raise GrinError(f'{last} holds another model than the config: set another output, '
-                            'or start anew with --resume none')
-        checkpoints.restore(saved, model, average, optimizer, names)
-        step = saved.step
-        # On other worlds there is nothing to compare with.
-        if saved.metrics.get('val', worlds) == worlds:
-            best = float(saved.metrics.get('best_abs_rel', best))
-    else:
-        initialise(model, config)
-        last.unlink(missing_ok=True)  # of another run: no spike may go back to it
-        average.module.load_state_dict(model.state_dict())
-    # A best checkpoint of another run may lie there, too.
-    chosen = output / checkpoints.BEST
-    if best == float('inf') or not chosen.exists():
-        chosen = last
-    objective, optimizer = accelerator.prepare(DiffusionLoss(model, config.objective), optimizer)
-    # After prepare, which moves the model to its device.
-    anchor = Anchor(model.encoder.trunk, config.encoder_pull) if config.encoder_pull else None
-    batches = DataLoader(StepBatches(samples, config, accelerator.process_index), batch_size=None,
-                         sampler=range(step, config.steps), num_workers=config.num_workers,
-                         worker_init_fn=leave_signals)
-    writer = SummaryWriter(output / 'tensorboard') if accelerator.is_main_process else None
-    progress = tqdm(total=config.steps, initial=step, desc='train', unit='step',
-                    disable=writer is None)
-    guard = SpikeGuard()
-
-    def save() -> None:
-        if writer is not None and all(p.isfinite().all() for p in model.parameters()):
-            checkpoints.save(last, Checkpoint(
-                config.model, average.module.state_dict(), model.state_dict(),
-                checkpoints.optimizer_tensors(optimizer, names), step,
-                {'val': worlds} | ({'best_abs_rel': best} if best < float('inf') else {})))
-
-    for batch in batches:
-        rate = config.rate_at(step)
-        for group in optimizer.param_groups:
-            group['lr'] = rate * group['relative_rate']
-        model.train()
-        batch = {name: value.to(accelerator.device) for name, value in batch.items()}
-        seed = int(np.random.SeedSequence(
-            (config.seed, accelerator.process_index, step)).generate_state(1)[0])
-        with sdpa_kernel(SDPBackend.MATH) if accelerator.device.type == 'cpu' else nullcontext():
-            parts = objective(batch, seed)  # a CPU's flash attention is slow to differentiate
-        optimizer.zero_grad()
-        if guard.is_astray(accelerator.reduce(parts['loss'].detach(), 'mean').item()):
-            # Every process sees the same mean, so all go back together; the data goes on.
-            go_back(last, model, average, optimizer, names)
-        else:
-            accelerator.backward(parts['loss'])
-            norm = accelerator.clip_grad_norm_(model.parameters(), config.clip_norm)
-            optimizer.step()
-            if anchor:
-                anchor.draw(rate / config.learning_rate)
-            average.update_parameters(model)
-        step += 1
-        progress.update()
-        size = tuple(batch['image'].shape[2:0:-1])
-        if writer is not None and step % config.log_every == 0:
-            write_scalars(writer, parts | {'grad_norm': norm, 'rate': torch.tensor(rate)}, step)
-            progress.set_postfix(l1=f'{parts["l1_first"].item():.3f}', size='{}x{}'.format(*size))
+    run = Run(config)
+    run.begin(resume)
+    learner = Learner(run, accelerator)
+    diary = Diary(run, held_out) if accelerator.is_main_process else None
+    for batch in DataLoader(StepBatches(samples, config, accelerator.process_index),
+                            batch_size=None, sampler=range(run.step, config.steps),
+                            num_workers=config.num_workers, worker_init_fn=leave_signals):
+        scalars = learner.learn(batch)
+        run.step += 1
         # All processes end as soon as one is told to.
         told = torch.tensor(float(stop()), device=accelerator.device)
-        finished = step == config.steps or accelerator.reduce(told, 'sum').item() > 0
-        if writer is not None and (step % config.eval_every == 0 or step == config.steps):
-            figures = validate(average.module, held_out, config.input_size, config.val_frames)
-            for name, value in figures.items():
-                writer.add_scalar(f'val/{name}', value, step)
-            writer.add_image('val/photo_predicted_true', picture(
-                average.module, held_out[step % len(held_out)], config.input_size), step,
-                dataformats='HWC')
-            tqdm.write(f'step {step} ' + ' '.join(
-                f'{name} {value:.3f}' for name, value in figures.items()))
-            if figures['abs_rel'] < best:
-                best = figures['abs_rel']
-                chosen = output / checkpoints.BEST
-                checkpoints.save(chosen, Checkpoint(
-                    config.model, average.module.state_dict(), {}, {}, step, figures))
-        if step % config.save_every == 0 or finished:
-            save()
+        finished = run.step == config.steps or accelerator.reduce(told, 'sum').item() > 0
+        if diary is not None:
+            diary.note(scalars, batch['image'].shape[2:0:-1])
+            if run.step % config.eval_every == 0 or run.step == config.steps:
+                run.judge(diary.validate())
+            if run.step % config.save_every == 0 or finished:
+                run.save()
         if finished:
             break
-    progress.close()
-    if writer is not None:
-        writer.close()
-    return chosen
+    if diary is not None:
+        diary.close()
+    return run.chosen
+
+
+class Learner:
+    """Takes the steps of a run, on every process alike."""
+
+    def __init__(self, run: Run, accelerator: Accelerator) -> None:
+        """Move the network to its device."""
+        self._run, self._config, self._accelerator = run, run.config, accelerator
+        self._objective, run.optimizer = accelerator.prepare(
+            DiffusionLoss(run.model, run.config.objective), run.optimizer)
+        # After prepare, which moves the model to its device.
+        self._anchor = (Anchor(run.model.encoder.trunk, run.config.encoder_pull)
+                        if run.config.encoder_pull else None)
+        self._guard, self._norm = SpikeGuard(), torch.zeros(())
+
+    def learn(self, batch: dict[str, Tensor]) -> dict[str, Tensor]:
+        """Take one step, or go back when the loss is astray; return the parts of the loss."""
+        run, config, accelerator = self._run, self._config, self._accelerator
+        rate = config.rate_at(run.step)
+        for group in run.optimizer.param_groups:
+            group['lr'] = rate * group['relative_rate']
+        run.model.train()
+        batch = {name: value.to(accelerator.device) for name, value in batch.items()}
+        seed = int(np.random.SeedSequence(
+            (config.seed, accelerator.process_index, run.step)).generate_state(1)[0])
+        with sdpa_kernel(SDPBackend.MATH) if accelerator.device.type == 'cpu' else nullcontext():
+            parts = self._objective(batch, seed)  # a CPU's flash attention is slow backwards
+        run.optimizer.zero_grad()
+        if self._guard.is_astray(accelerator.reduce(parts['loss'].detach(), 'mean').item()):
+            # Every process sees the same mean, so all go back together; the data goes on.
+            run.go_back()
+        else:
+            accelerator.backward(parts['loss'])
+            self._norm = accelerator.clip_grad_norm_(run.model.parameters(), config.clip_norm)
+            run.optimizer.step()
+            if self._anchor:
+                self._anchor.draw(rate / config.learning_rate)
+            run.average.update_parameters(run.model)
+        return parts | {'grad_norm': self._norm, 'rate': torch.tensor(rate)}
+
+
+class Diary:
+    """Shows and logs a run, and looks at held-out worlds, on the main process."""
+
+    def __init__(self, run: Run, held_out: ConcatDataset) -> None:
+        """Open the log beside the checkpoints."""
+        self._run, self._config, self._held_out = run, run.config, held_out
+        self._writer = SummaryWriter(Path(run.config.output) / 'tensorboard')
+        self._progress = tqdm(total=run.config.steps, initial=run.step, desc='train', unit='step')
+
+    def note(self, scalars: dict[str, Tensor], size: tuple[int, ...]) -> None:
+        """Count a step, whose images had a size (width, height), and log it now and then."""
+        self._progress.update()
+        if self._run.step % self._config.log_every == 0:
+            for name, value in scalars.items():
+                self._writer.add_scalar(f'train/{name}', value.item(), self._run.step)
+            self._progress.set_postfix(l1=f'{scalars["l1_first"].item():.3f}',
+                                       size='{}x{}'.format(*size))
+
+    def validate(self) -> dict[str, float]:
+        """Return the figures of the averaged weights on held-out worlds."""
+        step, network = self._run.step, self._run.average.module
+        figures = validate(network, self._held_out, self._config.input_size,
+                           self._config.val_frames)
+        for name, value in figures.items():
+            self._writer.add_scalar(f'val/{name}', value, step)
+        self._writer.add_image('val/photo_predicted_true', picture(
+            network, self._held_out[step % len(self._held_out)], self._config.input_size), step,
+            dataformats='HWC')
+        tqdm.write(f'step {step} ' + ' '.join(
+            f'{name} {value:.3f}' for name, value in figures.items()))
+        return figures
+
+    def close(self) -> None:
+        """Close the log."""
+        self._progress.close()
+        self._writer.close()
 
 
 def leave_signals(worker: int) -> None:
     """Leave Ctrl-C to the process that trains: it needs its workers for one more step."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-
-
-def go_back(last: Path, model: Grin, average: AveragedModel, optimizer: Optimizer,
-            names: dict[Tensor, str]) -> None:
-    """
-    Return to the last checkpoint after a spike of the loss.
-
-    :raises GrinError: when there is none yet.
-    """
-    if not last.exists():
-        raise GrinError('the loss rose without bound before the first checkpoint: set a smaller '
-                        'learning_rate, or a longer warmup_steps')
-    saved = checkpoints.load(last)
-    checkpoints.restore(saved, model, average, optimizer, names)
-    tqdm.write(f'the loss went astray: back to the weights of step {saved.step}')
 
 
 def mixed_precision_of(config: TrainConfig) -> str:
@@ -213,26 +196,3 @@ def open_shards(folders: tuple[str, ...]) -> ConcatDataset:
                             f'with `make worlds`, or grin scenes --out {folder} --frames 1000')
         datasets.append(dataset)
     return ConcatDataset(datasets)
-
-
-def initialise(model: Grin, config: TrainConfig) -> None:
-    """Start from ImageNet features, the averaged weights of a checkpoint, or from nothing."""
-    if config.init == 'imagenet':
-        load_imagenet_weights(model.encoder.trunk)
-    elif config.init != 'none':
-        source = (find_bundle() / WEIGHTS if config.init == 'shipped'
-                  else Path(config.init))
-        if source.suffix != '.safetensors':
-            raise GrinError('init must be imagenet, shipped, none or a checkpoint '
-                            f'(*.safetensors), not "{config.init}"')
-        saved = checkpoints.load(source)
-        if saved.config != config.model:
-            raise GrinError(f'init: {source} holds another model than the config: set the same '
-                            'model, or init: imagenet')
-        model.load_state_dict(saved.ema)
-
-
-def write_scalars(writer: SummaryWriter, parts: dict[str, Tensor], step: int) -> None:
-    """Log the parts of the loss."""
-    for name, value in parts.items():
-        writer.add_scalar(f'train/{name}', value.item(), step)

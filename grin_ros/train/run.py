@@ -1,0 +1,138 @@
+# Copyright 2026 The grin_ros Authors
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+#
+# SPDX-License-Identifier: Apache-2.0
+
+"""Run: the weights of a training run and their files; it begins, goes back, and is saved."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import torch
+from torch.optim import Optimizer
+from torch.optim.swa_utils import AveragedModel
+from tqdm import tqdm
+
+from grin_ros.bundle import find_bundle, WEIGHTS
+from grin_ros.errors import GrinError
+from grin_ros.model.encoder import load_imagenet_weights
+from grin_ros.model.grin import Grin
+from grin_ros.train import checkpoint as checkpoints
+from grin_ros.train.checkpoint import Checkpoint
+from grin_ros.train.config import TrainConfig
+from grin_ros.train.optimizer import make_optimizer, warm_average
+
+UNKNOWN = float('inf')
+
+
+class Run:
+    """
+    What a training run carries from step to step.
+
+    :ivar average: of the weights, which is evaluated and shipped.
+    :ivar step: optimiser steps done.
+    :ivar chosen: the checkpoint to export: the best on held-out worlds, or the last.
+    """
+
+    def __init__(self, config: TrainConfig) -> None:
+        """Make a network; begin() gives it weights."""
+        self.config = config
+        self.model = Grin(config.model).to(
+            memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.average = AveragedModel(self.model, avg_fn=warm_average(config.ema_decay))
+        self.optimizer: Optimizer = make_optimizer(self.model, config)
+        self.step, self._best_abs_rel = 0, UNKNOWN
+        self._last = Path(config.output) / checkpoints.LAST
+        self._best = Path(config.output) / checkpoints.BEST
+        self.chosen = self._last
+        self._worlds = Path(config.val).name
+        self._names = {parameter: name for name, parameter in self.model.named_parameters()}
+
+    def begin(self, resume: bool) -> None:
+        """
+        Continue from the last checkpoint when there is one, or start anew.
+
+        :raises GrinError: when it holds another model, or there is nothing to start from.
+        """
+        if resume and self._last.exists():
+            saved = checkpoints.load(self._last)
+            if saved.config != self.config.model:
+                raise GrinError(f'{self._last} holds another model than the config: set another '
+                                'output, or start anew with --resume none')
+            self._restore(saved)
+            self.step = saved.step
+            # On other worlds there is nothing to compare with.
+            if saved.metrics.get('val', self._worlds) == self._worlds:
+                self._best_abs_rel = float(saved.metrics.get('best_abs_rel', UNKNOWN))
+        else:
+            initialise(self.model, self.config)
+            self._last.unlink(missing_ok=True)  # of another run: no spike may go back to it
+            self.average.module.load_state_dict(self.model.state_dict())
+        # A best checkpoint of another run may lie there, too.
+        if self._best_abs_rel < UNKNOWN and self._best.exists():
+            self.chosen = self._best
+
+    def go_back(self) -> None:
+        """
+        Return to the weights of the last checkpoint after a spike of the loss.
+
+        :raises GrinError: when there is none yet.
+        """
+        if not self._last.exists():
+            raise GrinError('the loss rose without bound before the first checkpoint: set a '
+                            'smaller learning_rate, or a longer warmup_steps')
+        saved = checkpoints.load(self._last)
+        self._restore(saved)
+        tqdm.write(f'the loss went astray: back to the weights of step {saved.step}')
+
+    def save(self) -> None:
+        """Write all that is needed to go on, unless weights are not finite."""
+        if not all(parameter.isfinite().all() for parameter in self.model.parameters()):
+            return
+        best = {'best_abs_rel': self._best_abs_rel} if self._best_abs_rel < UNKNOWN else {}
+        checkpoints.save(self._last, Checkpoint(
+            self.config.model, self.average.module.state_dict(), self.model.state_dict(),
+            checkpoints.optimizer_tensors(self.optimizer, self._names), self.step,
+            {'val': self._worlds} | best))
+
+    def judge(self, figures: Mapping[str, float]) -> None:
+        """Keep the averaged weights if these figures of held-out worlds are the best so far."""
+        if figures['abs_rel'] < self._best_abs_rel:
+            self._best_abs_rel, self.chosen = figures['abs_rel'], self._best
+            checkpoints.save(self._best, Checkpoint(
+                self.config.model, self.average.module.state_dict(), {}, {}, self.step,
+                dict(figures)))
+
+    def _restore(self, saved: Checkpoint) -> None:
+        """Take the weights and moments of a checkpoint."""
+        checkpoints.restore(saved, self.model, self.average, self.optimizer, self._names)
+
+
+def initialise(model: Grin, config: TrainConfig) -> None:
+    """Start from ImageNet features, the averaged weights of a checkpoint, or from nothing."""
+    if config.init == 'imagenet':
+        load_imagenet_weights(model.encoder.trunk)
+    elif config.init != 'none':
+        source = (find_bundle() / WEIGHTS if config.init == 'shipped'
+                  else Path(config.init))
+        if source.suffix != '.safetensors':
+            raise GrinError('init must be imagenet, shipped, none or a checkpoint '
+                            f'(*.safetensors), not "{config.init}"')
+        saved = checkpoints.load(source)
+        if saved.config != config.model:
+            raise GrinError(f'init: {source} holds another model than the config: set the same '
+                            'model, or init: imagenet')
+        model.load_state_dict(saved.ema)
