@@ -32,6 +32,7 @@ from grin_ros.errors import GrinError
 
 FORMAT_VERSION = 1
 FOV_RANGE_DEG = (25.0, 110.0)  # of the lenses that training saw often; crops reach beyond
+INPUT_SIZE, QUERY_STRIDE = (320, 240), 4  # (width, height) and spacing [px] of a new bundle
 SHIPPED = 'grin_small'
 METADATA, WEIGHTS, PROBE = 'grin.json', 'weights.safetensors', 'probe.npz'
 GRAPHS = ('encoder.onnx', 'conditioner.onnx', 'denoiser.onnx')

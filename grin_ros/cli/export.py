@@ -22,7 +22,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from grin_ros.bundle import FOV_RANGE_DEG, load_bundle
+from grin_ros.bundle import FOV_RANGE_DEG, INPUT_SIZE, load_bundle, QUERY_STRIDE
 from grin_ros.cli.options import complain
 from grin_ros.errors import require
 from grin_ros.inference.preprocess import STRIDES
@@ -33,8 +33,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('checkpoint', type=Path, help='best.safetensors or last.safetensors')
     parser.add_argument('--output', type=Path, required=True, help='folder of the bundle')
     parser.add_argument('--name', default='grin_small')
-    parser.add_argument('--input-size', type=int, nargs=2, metavar=('W', 'H'), default=(320, 240))
-    parser.add_argument('--query-stride', type=int, choices=STRIDES, default=4)
+    parser.add_argument('--input-size', type=int, nargs=2, metavar=('W', 'H'),
+                        default=INPUT_SIZE)
+    parser.add_argument('--query-stride', type=int, choices=STRIDES, default=QUERY_STRIDE)
     parser.add_argument('--fov-range', type=float, nargs=2, metavar=('MIN', 'MAX'),
                         default=FOV_RANGE_DEG, help='horizontal fields of view [deg] that '
                         'training saw, about; others are warned of (default: {:g} {:g})'.format(

@@ -28,6 +28,7 @@ from typing import Any
 
 import yaml
 
+from grin_ros.bundle import INPUT_SIZE
 from grin_ros.errors import GrinError
 from grin_ros.inference.preprocess import COARSEST_STRIDE
 from grin_ros.model.config import GrinConfig
@@ -108,7 +109,7 @@ class TrainConfig:
     mixed_precision: str = 'auto'
     threads: int = 1
     num_workers: int = 0
-    input_size: tuple[int, int] = (320, 240)
+    input_size: tuple[int, int] = INPUT_SIZE
     val_frames: int = 128
     log_every: int = 20
     save_every: int = 200

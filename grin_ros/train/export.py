@@ -36,10 +36,12 @@ from grin_ros.bundle import (
     FORMAT_VERSION,
     FOV_RANGE_DEG,
     GRAPHS,
+    INPUT_SIZE,
     INT8_DENOISER,
     load_bundle,
     METADATA,
     PROBE,
+    QUERY_STRIDE,
     WEIGHTS,
 )
 from grin_ros.camera import Camera
@@ -75,7 +77,7 @@ class _Graph(nn.Module):
 
 
 def export_bundle(checkpoint: checkpoints.Checkpoint, folder: Path, *, name: str = 'grin_small',
-                  input_size: tuple[int, int] = (320, 240), query_stride: int = 4,
+                  input_size: tuple[int, int] = INPUT_SIZE, query_stride: int = QUERY_STRIDE,
                   held_out: Sequence[Sample] = (), provenance: dict[str, Any] | None = None,
                   licence: str = 'Apache-2.0', fov_range_deg: tuple[float, float] = FOV_RANGE_DEG,
                   ) -> dict[str, float]:
