@@ -67,8 +67,8 @@ class ScaleNotes:
             return f'{frame.num_ranges} pixels known from {ranges.topic}'
         self._voice.warn('ranges', f'no known ranges: {ranges.problem}')
         factor = self._outputs.carried.factor
-        carried = '' if factor == 1 else (
-            f'; depth is multiplied by {factor:.2f}, as earlier ones told, and soon by 1')
+        carried = '' if factor is None else (
+            f'; depth is multiplied by {factor:.2f}, as earlier ones told, and soon no more')
         return ranges.problem + carried
 
     def _of_floor(self, frame: Frame, params: DepthParams) -> str:

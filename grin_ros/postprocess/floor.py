@@ -178,13 +178,13 @@ class FloorScale:
         if old is not None and (old.mount, old.camera) == (mount, camera):
             return old
         # A lens that focuses changes its focal length a little.
-        if old is None or old.mount != mount or not _alike(old.camera, camera):
+        if old is None or old.mount != mount or not same_lens(old.camera, camera):
             self.forget()
         self._finder = FloorFinder(camera, mount)
         return self._finder
 
 
-def _alike(a: Camera, b: Camera) -> bool:
+def same_lens(a: Camera, b: Camera) -> bool:
     """Return True for one camera before and after it has focused."""
     return (a.width, a.height, a.model) == (b.width, b.height, b.model) and bool(
         np.allclose(a.intrinsics, b.intrinsics, rtol=0.03))

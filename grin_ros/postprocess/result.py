@@ -62,7 +62,7 @@ class Results:
         height, width = estimate.depth.shape
         camera = _camera(frame).scaled(width, height)
         if frame.num_ranges:  # they went into the estimate
-            self.carried.keep(estimate, camera, nanoseconds(frame.header.stamp))
+            self.carried.keep(estimate.depth, camera, nanoseconds(frame.header.stamp))
         else:
             estimate = self._scaled(estimate, camera, frame, params)
         return Result(frame, estimate, params, self.rectifier, out)
@@ -75,13 +75,13 @@ class Results:
                                         Mount(params.camera_height, params.camera_pitch_deg))
         else:
             self.floor.forget()
+        factor, self.carried.factor = params.depth_scale, None
         if self.floor.factor is not None:
             return estimate
-        if params.depth_scale != 1:
-            estimate = estimate.scaled(params.depth_scale)
-        if frame.prompts is None:  # there is no sensor whose silence would need to be bridged
-            return estimate
-        return self.carried.apply(estimate, camera, nanoseconds(frame.header.stamp))
+        if frame.prompts is not None:  # there is a sensor, which is silent
+            factor = self.carried.blend(estimate.depth, camera, nanoseconds(frame.header.stamp),
+                                        factor)
+        return estimate if factor == 1 else estimate.scaled(factor)
 
     def rectifier(self, source: Camera, target: Camera) -> Rectifier:
         """Return the one between two cameras; a depth and an image size are kept."""

@@ -104,13 +104,15 @@ def main() -> None:
             if moment == 0:
                 v, u = known[rng.integers(len(known), size=NUM_KNOWN)].T
                 prompts = np.column_stack([u, v, range_m[v, u]])
-                carried.keep(estimator.estimate(image, CAMERA, prompts=prompts), CAMERA, stamp)
+                told = estimator.estimate(image, CAMERA, prompts=prompts).depth
+                for before in (FIRST, 0):  # one image alone tells nothing
+                    carried.keep(told, CAMERA, stamp - round(1e9 * before))
                 continue
-            own = estimator.estimate(image, CAMERA)
-            row = [abs(float(np.nanmedian(np.log(found.range[range_m < np.inf]
-                                                 / range_m[range_m < np.inf]))))
-                   for found in (own, carried.apply(own, CAMERA, stamp))]
-            errors.setdefault(round(moment, 1), []).append((row[0], row[1]))
+            own, true = estimator.estimate(image, CAMERA), range_m < np.inf
+            error = float(np.nanmedian(np.log(own.range[true] / range_m[true])))
+            factor = carried.blend(own.depth, CAMERA, stamp)
+            errors.setdefault(round(moment, 1), []).append(
+                (abs(error), abs(error + np.log(factor))))
     print('after the last image with ranges, mean |log| of the scale of an image: '
           "the network's own, and with the scale that ranges told")
     for moment, rows in sorted(errors.items()):

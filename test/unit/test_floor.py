@@ -195,12 +195,14 @@ def test_the_floor_wins_over_ranges_that_are_gone() -> None:
     """What a sensor told before it fell silent is older than a floor that is seen."""
     camera, mount = CAMERAS['pinhole'], Mount(1.2, 25)
     depth, results = seen(camera, mount), Results()
-    results.carried.keep(estimate_of(5 * depth), camera, SECOND)
+    for moment in (SECOND, SECOND + 1):
+        results.carried.keep(0.7 * depth, camera, moment)
     header = SimpleNamespace(stamp=SimpleNamespace(sec=1, nanosec=SECOND // 10))
     frame = Frame(header, np.zeros((120, 160, 3), np.uint8), camera, None,
                   np.full((NUM_RANGES, 4), np.nan))
     params = DepthParams(edge_gate=False, camera_height=1.2, camera_pitch_deg=25.0)
     published = results.make(frame, estimate_of(depth / 2), params).depth
+    assert results.carried.factor is None
     assert np.nanmedian(published / depth) == pytest.approx(1, rel=0.03)
 
 
