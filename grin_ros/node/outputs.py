@@ -28,7 +28,7 @@ from rclpy.lifecycle import LifecycleNode
 from sensor_msgs.msg import CameraInfo, Image, PointCloud2
 
 from grin_ros.errors import GrinError
-from grin_ros.messages import depth_to_msg, image_to_msg, MessageMemory
+from grin_ros.messages import depth_to_msg, image_to_msg
 from grin_ros.messages.grid_info import GridInfo
 from grin_ros.messages.intake import Frame
 from grin_ros.node.metronome import Metronome
@@ -81,8 +81,7 @@ class Outputs:
         except GrinError:
             self.close()
             raise
-        self._memory = MessageMemory()
-        self._results = Results(self._memory)
+        self._results = Results()
         self._grid_info, self._image_info = GridInfo(), GridInfo()
         self._cloud_grid: CloudGrid | None = None
         self._cloud_pace = Metronome()
@@ -94,7 +93,7 @@ class Outputs:
 
     def forget(self) -> None:
         """Forget what earlier frames told about the scale."""
-        self._results = Results(self._memory)  # a new one: the worker may be using the old one
+        self._results = Results()  # a new one: the worker may be using the old one
 
     @property
     def floor(self) -> FloorScale:
@@ -152,9 +151,7 @@ class Outputs:
         sigma = result.sigma if params.publish_sigma_field else None
         limits = CloudLimits(params.points_min_range, params.points_max_range or math.inf,
                              *_heights(params))
-        out = self._memory.floats('points', (*grid.stretch.shape, 4 if sigma is None else 5))
-        return grid.points(result.depth, result.image, sigma, limits, params.points_organized,
-                           out)
+        return grid.points(result.depth, result.image, sigma, limits, params.points_organized)
 
     def _clearing(self, result: Result, params: DepthParams) -> NDArray[np.float32]:
         """Return the ends of the rays along which space is free."""

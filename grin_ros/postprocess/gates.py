@@ -33,33 +33,30 @@ KERNEL = np.ones((2 * REACH + 1, 2 * REACH + 1), np.uint8)
 
 def apply_gates(depth: NDArray[np.float32], ray_z: NDArray[np.float32],
                 sigma: NDArray[np.float32] | None, min_depth: float, max_depth: float,
-                max_sigma: float = 0.0, edge_gate: bool = False,
-                out: NDArray[np.float32] | None = None) -> NDArray[np.float32]:
+                max_sigma: float = 0.0, edge_gate: bool = False) -> None:
     """
-    Return gated depth: NaN cannot tell, +Inf beyond max_depth or sky, -Inf below min_depth.
+    Gate depth in place: NaN cannot tell, +Inf beyond max_depth or sky, -Inf below min_depth.
 
-    :param depth: (H, W) z [m]; +Inf for sky, NaN where there is no ray.
+    :param depth: (H, W) z [m]; +Inf for sky, NaN where there is no ray. It is changed.
     :param ray_z: (H, W) z of the unit rays.
     :param sigma: (H, W) standard deviation of depth [m]; needed for max_sigma.
     :param max_sigma: largest sigma as a share of depth, 0 for any.
     :param edge_gate: drop pixels that float between a near and a far surface.
-    :param out: (H, W) to be filled and returned; None for a new array.
     """
+    # Uncertainty wins over range: a wall that may be anywhere must not clear a costmap.
+    unknown = []
     with np.errstate(invalid='ignore'):
-        gated = np.empty_like(depth) if out is None else out
-        np.copyto(gated, depth)
-        np.copyto(gated, np.inf, where=depth > max_depth)
+        if max_sigma > 0 and sigma is not None:
+            unknown.append((sigma > np.float32(max_sigma) * depth) & (depth < np.inf))
+        if edge_gate:
+            unknown.append(flying_pixels(depth))
         near = depth < min_depth
         if near.any():  # far to the side of a wide lens z is small, however far a thing is
             near &= depth < np.float32(min_depth) * ray_z
-            np.copyto(gated, -np.inf, where=near)
-        # Uncertainty wins over range: a wall that may be anywhere must not clear a costmap.
-        if max_sigma > 0 and sigma is not None:
-            vague = sigma > np.float32(max_sigma) * depth
-            np.copyto(gated, np.nan, where=vague & (depth < np.inf))
-    if edge_gate:
-        np.copyto(gated, np.nan, where=flying_pixels(depth))
-    return gated
+            np.copyto(depth, -np.inf, where=near)
+        np.copyto(depth, np.inf, where=depth > max_depth)
+    for mask in unknown:
+        np.copyto(depth, np.nan, where=mask)
 
 
 def flying_pixels(depth: NDArray[np.float32]) -> NDArray[np.bool_]:

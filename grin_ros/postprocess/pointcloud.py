@@ -95,15 +95,13 @@ class CloudGrid:
 
     def points(self, depth: NDArray[np.float32], image: NDArray[np.uint8],
                sigma: NDArray[np.float32] | None = None, limits: CloudLimits = EVERYTHING,
-               organized: bool = True, out: NDArray[np.float32] | None = None
-               ) -> NDArray[np.float32]:
+               organized: bool = True) -> NDArray[np.float32]:
         """
         Return (h, w, 4 or 5) organised or (N, 4 or 5) existing points: x y z rgb (sigma).
 
         :param depth: (H, W) z [m] on the camera's grid; not finite where there is no point.
         :param image: (H', W', 3) uint8 RGB, H' and W' about a multiple of H and W.
         :param sigma: (H, W) [m]; None leaves the field out.
-        :param out: (h, w, 4 or 5) to be filled, and returned if organised; None for a new array.
         """
         z = depth[::self.stride, ::self.stride].copy()
         np.copyto(z, np.nan, where=np.isinf(z))
@@ -120,7 +118,7 @@ class CloudGrid:
         planes = [self.slope_x * z, self.slope_y * z, z, self._colours(image, depth.shape)]
         if sigma is not None:
             planes.append(np.ascontiguousarray(sigma[::self.stride, ::self.stride]))
-        points = np.asarray(cv2.merge(planes, out), np.float32)
+        points = np.asarray(cv2.merge(planes), np.float32)
         if organized:
             return points
         return points.reshape(-1, len(planes))[np.flatnonzero(~np.isnan(z))]

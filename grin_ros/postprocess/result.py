@@ -26,7 +26,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from grin_ros.camera import Camera
-from grin_ros.messages import MessageMemory
 from grin_ros.messages.intake import Frame
 from grin_ros.messages.ranges import nanoseconds
 from grin_ros.params import DepthParams
@@ -42,30 +41,23 @@ Array = NDArray[np.float32]
 
 
 class Results:
-    """
-    Makes results; remembers what depends on the camera, and the scale that it was told.
+    """Makes results; remembers what depends on the camera, and the scale that it was told."""
 
-    :param memory: where depth is put, so that a result is valid until the next; None for new
-        memory each time.
-    """
-
-    def __init__(self, memory: MessageMemory | None = None) -> None:
+    def __init__(self) -> None:
         """Start without a camera."""
-        self._memory = memory
         self._rectifiers: list[Rectifier] = []
         self.floor = FloorScale()
         self.carried = CarriedScale()
 
     def make(self, frame: Frame, estimate: DepthEstimate, params: DepthParams) -> Result:
-        """Return what is published of an estimate."""
-        out = self._memory.floats('depth', estimate.depth.shape) if self._memory else None
+        """Return what is published of an estimate, whose depth is gated in place."""
         height, width = estimate.depth.shape
         camera = _camera(frame).scaled(width, height)
         if frame.num_ranges:  # they went into the estimate
             self.carried.keep(estimate.depth, camera, nanoseconds(frame.header.stamp))
         else:
             estimate = self._scaled(estimate, camera, frame, params)
-        return Result(frame, estimate, params, self.rectifier, out)
+        return Result(frame, estimate, params, self.rectifier)
 
     def _scaled(self, estimate: DepthEstimate, camera: Camera, frame: Frame,
                 params: DepthParams) -> DepthEstimate:
@@ -97,11 +89,10 @@ class Result:
     All pictures of one answer, on one grid.
 
     :param rectifier: returns the Rectifier between two cameras.
-    :param out: (H, W) memory for gated depth; None for new memory.
     """
 
     def __init__(self, frame: Frame, estimate: DepthEstimate, params: DepthParams,
-                 rectifier: Any, out: Array | None = None) -> None:
+                 rectifier: Any) -> None:
         """Gate depth, then move it to the grid; all else is made when it is read."""
         self._frame, self._estimate, self._rectifier = frame, estimate, rectifier
         height, width = estimate.depth.shape
@@ -111,8 +102,9 @@ class Result:
                              else self._source)
         self.camera = self.image_camera.scaled(width, height)
         sigma = estimate.depth * self._seen_spread if params.max_sigma > 0 else None
-        depth = apply_gates(estimate.depth, estimate.ray_z, sigma, params.min_depth,
-                            params.max_depth, params.max_sigma, params.edge_gate, out)
+        depth = estimate.depth
+        apply_gates(depth, estimate.ray_z, sigma, params.min_depth, params.max_depth,
+                    params.max_sigma, params.edge_gate)
         self.depth: Array = self._moved.depth(depth) if self._moved else depth  # (H, W) [m]
 
     def described(self, rectified: bool) -> tuple[Any, bool]:

@@ -29,7 +29,7 @@ from sensor_msgs.msg import CameraInfo, Image, PointCloud2, PointField
 from std_msgs.msg import Header
 
 from grin_ros.camera import Camera
-from grin_ros.messages import depth_to_msg, image_from_msg, MessageMemory
+from grin_ros.messages import depth_to_msg, image_from_msg
 from grin_ros.messages.grid_info import GridInfo
 from grin_ros.messages.intake import Frame
 from grin_ros.params import DepthParams
@@ -71,24 +71,19 @@ class Ours:
         self._grid_info = GridInfo()
         self._grid = CloudGrid(self._camera, STRIDE)
         self._ray_z = self._camera.rays()[..., 2].copy()
-        self._memory = MessageMemory()
-        self._results = Results(self._memory) if gates else None
+        self._results = Results() if gates else None
         self._params = DepthParams()
 
     def __call__(self, msg: Image, depth: np.ndarray) -> Messages:
         """Return what goes out for an image whose depth is known."""
         image = image_from_msg(msg)
-        if self._results is None:
-            out = self._memory.floats('depth', depth.shape)
-            np.copyto(out, depth)  # as gates begin
-        else:
+        if self._results is not None:
             frame = Frame(msg.header, image, self._camera, self._info)
-            estimate = SimpleNamespace(depth=depth, ray_z=self._ray_z)
-            out = self._results.make(frame, estimate, self._params).depth
-        points = self._memory.floats('points', (*self._grid.stretch.shape, 4))
-        return (depth_to_msg(out, '32FC1', msg.header),
+            estimate = SimpleNamespace(depth=depth.copy(), ray_z=self._ray_z)  # gated in place
+            depth = self._results.make(frame, estimate, self._params).depth
+        return (depth_to_msg(depth, '32FC1', msg.header),
                 self._grid_info.to_msg(self._info, self._camera, True, msg.header),
-                cloud_to_msg(self._grid.points(out, image, out=points), msg.header))
+                cloud_to_msg(self._grid.points(depth, image), msg.header))
 
 
 class Theirs:

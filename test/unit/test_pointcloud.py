@@ -127,17 +127,6 @@ def test_dense_cloud_has_only_points_that_exist() -> None:
     assert np.array_equal(dense, organised[np.isfinite(organised[..., 2])])
 
 
-@pytest.mark.parametrize('organized', [True, False])
-def test_points_may_be_put_into_memory_that_is_there(organized: bool) -> None:
-    depth, grid = depth_image(), CloudGrid(PINHOLE, 2)
-    depth[:6, :6] = -np.inf  # too near
-    out = np.full((*grid.stretch.shape, 4), 7, np.float32)
-    points = grid.points(depth, IMAGE, organized=organized, out=out)
-    assert points.tobytes() == grid.points(depth, IMAGE, organized=organized).tobytes()
-    assert (points is out) == organized
-    assert np.isnan(out[:3, :3, :3]).all()
-
-
 def test_message_is_row_major_with_float_fields() -> None:
     sensor_msgs = pytest.importorskip('sensor_msgs.msg', reason='ROS 2 is not installed')
     header = pytest.importorskip('std_msgs.msg').Header(frame_id='eye')
