@@ -42,7 +42,7 @@ LIMIT = 0.4
 
 @dataclass(frozen=True)
 class _Told:
-    """Depth of an image whose scale was told; alone when that of the image before was not."""
+    """Depth of an image whose scale was told; alone when that of none shortly before was."""
 
     depth: NDArray[np.float32]
     camera: Camera
@@ -73,7 +73,7 @@ class CarriedScale:
         :param camera: of its grid.
         :param moment_ns: the stamp of the image.
         """
-        before = self._told if self._log_factor is None else None
+        before = self._told
         alone = before is None or not 0 < moment_ns - before.moment_ns <= MAX_GAP_S * 1e9
         self._told = _Told(depth[::STEP, ::STEP].copy(), camera, moment_ns, alone)
         self._log_factor = self.factor = None

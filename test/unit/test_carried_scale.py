@@ -83,6 +83,14 @@ def test_one_image_with_ranges_between_others_tells_nothing() -> None:
         assert later(carried, second + 0.1) == later(carried, second + 0.2) == 1
 
 
+def test_every_other_image_with_ranges_is_enough() -> None:
+    """Odometry that has nothing to follow now and then."""
+    carried = told(1.4)
+    assert later(carried, 0.1) == pytest.approx(1.4, rel=0.01)
+    carried.keep(0.8 * OWN, CAMERA, START + SECOND // 5)
+    assert later(carried, 0.3) == pytest.approx(0.8, rel=0.01)
+
+
 def test_what_came_near_is_not_moved_away() -> None:
     """An obstacle before a lidar that does not see it: by a half at most, though all is near."""
     assert later(told(1.0), 0.1, OWN / 10) == pytest.approx(np.exp(LIMIT * np.exp(-0.1 / FADE_S)))
