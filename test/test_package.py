@@ -17,6 +17,7 @@
 """What colcon, pip and the README say about the package is true, and the same everywhere."""
 
 import ast
+import json
 from pathlib import Path
 import re
 import subprocess
@@ -25,6 +26,7 @@ import sys
 import pytest
 
 import grin_ros
+from grin_ros.bundle import find_bundle, METADATA
 from grin_ros.cli import VERBS
 from grin_ros.params import docs, FIELDS
 
@@ -116,6 +118,18 @@ def test_readme_lists_the_verbs() -> None:
 def test_readme_has_the_parameters() -> None:
     assert readme_section('parameters') == docs.to_markdown(), (
         'run `python3 -m grin_ros.params.docs markdown` and paste its output into README.md')
+
+
+def test_the_model_card_says_what_was_measured() -> None:
+    """Its errors are figures of the README, its budget that of the bundle."""
+    bundle = find_bundle()
+    card = (bundle / 'MODEL_CARD.md').read_text(encoding='utf-8')
+    figures = set(re.findall(r'0\.\d{3}', card))
+    assert len(figures) >= 5 and figures <= set(re.findall(r'0\.\d{3}', readme_section('figures')))
+    facts = json.loads((bundle / METADATA).read_text(encoding='utf-8'))
+    steps = facts['provenance']['training_steps']
+    assert f'{steps:,} steps'.replace(',', ' ') in card
+    assert '{:.0f} to {:.0f} deg'.format(*facts['fov_range_deg']) in card
 
 
 def test_launch_file_knows_what_the_node_has() -> None:
