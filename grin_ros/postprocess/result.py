@@ -51,19 +51,18 @@ class Results:
 
     def make(self, frame: Frame, estimate: DepthEstimate, params: DepthParams) -> Result:
         """Return what is published of an estimate, whose depth is gated in place."""
-        height, width = estimate.depth.shape
-        camera = _camera(frame).scaled(width, height)
         if frame.num_ranges:  # they went into the estimate
-            self.carried.keep(estimate.depth, camera, nanoseconds(frame.header.stamp))
+            self.carried.keep(estimate.depth, _grid_camera(frame, estimate),
+                              nanoseconds(frame.header.stamp))
         else:
-            estimate = self._scaled(estimate, camera, frame, params)
+            estimate = self._scaled(estimate, frame, params)
         return Result(frame, estimate, params, self.rectifier)
 
-    def _scaled(self, estimate: DepthEstimate, camera: Camera, frame: Frame,
-                params: DepthParams) -> DepthEstimate:
+    def _scaled(self, estimate: DepthEstimate, frame: Frame, params: DepthParams
+                ) -> DepthEstimate:
         """Return an estimate without known ranges at the scale that is known otherwise."""
         if params.camera_height > 0:
-            estimate = self.floor.apply(estimate, camera,
+            estimate = self.floor.apply(estimate, _grid_camera(frame, estimate),
                                         Mount(params.camera_height, params.camera_pitch_deg))
         else:
             self.floor.forget()
@@ -71,8 +70,8 @@ class Results:
         if self.floor.factor is not None:
             return estimate
         if frame.prompts is not None:  # there is a sensor, which is silent
-            factor = self.carried.blend(estimate.depth, camera, nanoseconds(frame.header.stamp),
-                                        factor)
+            factor = self.carried.blend(estimate.depth, _grid_camera(frame, estimate),
+                                        nanoseconds(frame.header.stamp), factor)
         return estimate if factor == 1 else estimate.scaled(factor)
 
     def rectifier(self, source: Camera, target: Camera) -> Rectifier:
@@ -153,6 +152,12 @@ class Result:
         """Return the (H, W) standard deviation [m]; NaN where depth is not finite."""
         known = np.where(np.isfinite(self.depth), self.depth, np.float32(np.nan))
         return np.asarray(known * self.spread)
+
+
+def _grid_camera(frame: Frame, estimate: DepthEstimate) -> Camera:
+    """Return the camera of the grid of an estimate."""
+    height, width = estimate.depth.shape
+    return _camera(frame).scaled(width, height)
 
 
 def _camera(frame: Frame) -> Camera:
