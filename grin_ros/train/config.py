@@ -174,6 +174,8 @@ def config_from_dict(values: dict[str, Any]) -> TrainConfig:
                 values[item.name] = float(values[item.name])
             elif item.type == 'int' and not isinstance(values.get(item.name, 0), int):
                 raise ValueError(f'{item.name} must be a whole number, not {values[item.name]}')
+        if values.get('mixed_precision') is False:  # as YAML reads a bare no
+            values['mixed_precision'] = 'no'
         values['model'] = GrinConfig.from_dict(values.get('model') or {})
         config = TrainConfig(**values)
     except (KeyError, TypeError, ValueError) as error:

@@ -24,6 +24,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from tiny import tiny_config, tiny_grin
+import yaml
 
 torch = pytest.importorskip('torch', reason='training needs torch')
 
@@ -238,8 +239,14 @@ def test_a_wrong_setting_is_named(values: dict, message: str) -> None:
     base = {'data': 'a', 'val': 'b', 'output': 'c', 'stages': [STAGE]}
     with pytest.raises(GrinError, match=message):
         config_from_dict({**base, **values})
-    # What YAML takes for text.
-    assert config_from_dict({**base, 'learning_rate': '1e-3'}).learning_rate == 1e-3
+
+
+def test_values_are_what_yaml_makes_of_them() -> None:
+    """YAML takes 1e-3 for text and a bare no for false: both mean what was written."""
+    written = yaml.safe_load('{data: a, val: b, output: c, learning_rate: 1e-3, '
+                             'mixed_precision: no}')
+    read = config_from_dict({**written, 'stages': [STAGE]})
+    assert (read.learning_rate, read.mixed_precision) == (1e-3, 'no')
 
 
 def test_missing_shards_say_how_to_render_them(config: TrainConfig, tmp_path: Path) -> None:
