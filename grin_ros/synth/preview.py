@@ -22,21 +22,12 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
 from grin_ros.data.sample import evenly
 from grin_ros.data.shards import ShardDataset
+from grin_ros.visualise import colour_depth
 
-
-def color_range(range_m: NDArray, near_m: float = 0.3, far_m: float = 100.0) -> NDArray[np.uint8]:
-    """Colour (H, W) ranges on a log scale as BGR: red near, blue far, white sky, black unknown."""
-    finite = np.isfinite(range_m)
-    share = np.log(np.where(finite, range_m, 1) / near_m) / np.log(far_m / near_m)
-    picture = cv2.applyColorMap((255 * (1 - np.clip(share, 0, 1))).astype(np.uint8),
-                                cv2.COLORMAP_TURBO)
-    picture[~finite] = 0
-    picture[np.isposinf(range_m)] = 255
-    return picture
+NEAR_M, FAR_M = 0.3, 100.0  # the ends of the colours
 
 
 def write_preview(directory: Path, path: Path, count: int = 48, columns: int = 6) -> None:
@@ -45,9 +36,8 @@ def write_preview(directory: Path, path: Path, count: int = 48, columns: int = 6
     tiles = []
     for index in evenly(len(dataset), count):
         sample = dataset[index]
-        tiles.append(np.hstack([cv2.cvtColor(sample.image, cv2.COLOR_RGB2BGR),
-                                color_range(sample.range_m)]))
+        tiles.append(np.hstack([sample.image, colour_depth(sample.range_m, NEAR_M, FAR_M)]))
     tiles += [np.zeros_like(tiles[0])] * (-len(tiles) % columns)
     rows = [np.hstack(tiles[i:i + columns]) for i in range(0, len(tiles), columns)]
     path.parent.mkdir(parents=True, exist_ok=True)
-    cv2.imwrite(str(path), np.vstack(rows))
+    cv2.imwrite(str(path), cv2.cvtColor(np.vstack(rows), cv2.COLOR_RGB2BGR))

@@ -18,9 +18,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from grin_ros.synth import materials
+from grin_ros.synth.fitments import Bench
 from grin_ros.synth.furniture import Furniture, pick
 from grin_ros.synth.scene import rotation_y, SceneBuilder
 
@@ -38,7 +41,7 @@ def lay_table(builder: SceneBuilder, furniture: Furniture, size: tuple[float, fl
     top, turn = np.array([x, size[1] + 0.002, z]), rotation_y(yaw)
     things = furniture.small
     if size[0] > 0.9 and size[2] > 0.5 and rng.random() < 0.4:
-        _workplace(builder, top, turn, yaw, size[2])
+        _workplace(Bench(builder, top, yaw), size[2])
         things = furniture.office
     if rng.random() < 0.6:
         _papers(builder, top, yaw, size)
@@ -75,39 +78,28 @@ def _papers(builder: SceneBuilder, top: np.ndarray, yaw: float,
                      looks[rng.integers(3)])
 
 
-def _workplace(builder: SceneBuilder, top: np.ndarray, turn: np.ndarray, yaw: float,
-               depth: float) -> None:
+def _workplace(bench: Bench, depth: float) -> None:
     """Put a screen, a keyboard and a mouse on a table, of the sizes that such things have."""
-    rng = builder.rng
+    builder, rng = bench.builder, bench.builder.rng
     dark = builder.material(materials.color(rng, (0.03, 0.25), (0, 0.1)))
     case = builder.material(materials.color(rng, (0.03, 0.9), (0, 0.1)))
     if rng.random() < 0.5:  # the front of a model is not known
-        yaw, turn = yaw + np.pi, rotation_y(yaw + np.pi)
+        bench = replace(bench, yaw=bench.yaw + np.pi)
     at = rng.uniform(-0.2, 0.2)
-
-    def box(center: tuple[float, float, float], size: tuple[float, float, float],
-            look: int) -> None:
-        builder.box(top + turn @ np.array(center), size, look, 0.5, yaw)
-
-    def sheet(corner: tuple[float, float, float], edge: tuple[float, float, float],
-              other: tuple[float, float, float], look: int) -> None:
-        builder.quad(top + turn @ np.array(corner), turn @ np.array(edge), turn @ np.array(other),
-                     look)
-
     width = rng.uniform(0.38, 0.62)
     height, foot, back = width / rng.uniform(1.3, 1.78), rng.uniform(0.06, 0.16), 0.12 - depth / 2
-    box((at, foot + height / 2, back), (width, height, 0.03), case)
-    box((at, foot / 2, back - 0.02), (0.05, foot, 0.03), case)
-    box((at, 0.008, back), (0.24, 0.016, 0.18), case)
+    bench.box((at, foot + height / 2, back), (width, height, 0.03), case)
+    bench.box((at, foot / 2, back - 0.02), (0.05, foot, 0.03), case)
+    bench.box((at, 0.008, back), (0.24, 0.016, 0.18), case)
     glows = rng.random() < 0.5
     screen = builder.material(materials.picture(rng), tint=(1.5,) * 3) if glows else dark
-    sheet((at - width / 2 + 0.015, foot + 0.015, back + 0.016), (width - 0.03, 0, 0),
-          (0, height - 0.03, 0), screen)
+    bench.sheet((at - width / 2 + 0.015, foot + 0.015, back + 0.016), (width - 0.03, 0, 0),
+                (0, height - 0.03, 0), screen)
     near = min(back + rng.uniform(0.25, 0.5), depth / 2 - 0.08)
-    box((at, 0.01, near), (rng.uniform(0.38, 0.46), 0.02, rng.uniform(0.12, 0.16)), case)
-    sheet((at - 0.18, 0.0205, near + 0.05), (0.36, 0, 0), (0, 0, -0.1),
-          builder.material(_keys(rng)))
-    box((at + rng.uniform(0.28, 0.36), 0.015, near), (0.06, 0.03, 0.1), case)
+    bench.box((at, 0.01, near), (rng.uniform(0.38, 0.46), 0.02, rng.uniform(0.12, 0.16)), case)
+    bench.sheet((at - 0.18, 0.0205, near + 0.05), (0.36, 0, 0), (0, 0, -0.1),
+                builder.material(_keys(rng)))
+    bench.box((at + rng.uniform(0.28, 0.36), 0.015, near), (0.06, 0.03, 0.1), case)
 
 
 def _keys(rng: np.random.Generator) -> np.ndarray:
