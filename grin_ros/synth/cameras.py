@@ -134,22 +134,28 @@ def _close_pose(rng: np.random.Generator, place: Place) -> Pose:
     From a robot's arm, or as people hold a camera: whatever has one height teaches to guess it.
     """
     x, y, z = place.spots[rng.integers(len(place.spots))]
-    away = np.exp(rng.uniform(np.log(0.3), np.log(2.5)))
-    above = np.exp(rng.uniform(np.log(0.12), np.log(1.2 if y > 0 else 1.75)))
-    if rng.random() < 0.5:
+    choice, tilt = rng.random(), (0.1, 0.2)
+    if choice < 0.45:  # an arm, or a camera above a bench
+        reach = np.exp(rng.uniform(np.log(0.35), np.log(1.2)))
+        elevation = rng.uniform(np.radians(20), np.radians(88))
+        away, above, tilt = reach * np.cos(elevation), reach * np.sin(elevation), (0.03, 0.15)
+    elif choice < 0.7:
         away, above = rng.uniform(0.4, 2.2), rng.uniform(1.1, 1.75) - y
+    else:
+        away = np.exp(rng.uniform(np.log(0.3), np.log(2.5)))
+        above = np.exp(rng.uniform(np.log(0.12), np.log(1.2 if y > 0 else 1.75)))
     angle = rng.uniform(0, 2 * np.pi)
     size_x, room_height, size_z = place.size
     eye_x = np.clip(x + away * np.cos(angle), 0.15, size_x - 0.15)
     eye_z = np.clip(z + away * np.sin(angle), 0.15, size_z - 0.15)
     eye_y = min(y + above, room_height - 0.2, 1.85)
     yaw = np.arctan2(x - eye_x, z - eye_z) + rng.normal(0, 0.15)
-    pitch = -np.arctan2(eye_y - y, away) + rng.normal(0.1, 0.2)
+    pitch = -np.arctan2(eye_y - y, away) + rng.normal(*tilt)
     return Pose(np.array([eye_x, eye_y, eye_z]), look(yaw, pitch, rng.normal(0, 0.035)))
 
 
 def _room_pose(rng: np.random.Generator, place: Place) -> Pose | None:
-    """Stand in a room and look around (40 %), or from nearby at a thing (45 %) or the floor."""
+    """Stand in a room: look around or across it (half), at a thing nearby, or at the floor."""
     if rng.random() < 0.15 and place.spots:
         return _close_pose(rng, place)
     size_x, room_height, size_z = place.size
@@ -165,6 +171,13 @@ def _room_pose(rng: np.random.Generator, place: Place) -> Pose | None:
             return None
         yaw = np.arctan2(thing.x - x, thing.z - z) + rng.normal(0, 0.2)
         pitch = np.arctan2(thing.height * rng.uniform(0.2, 1.0) - y, away) + rng.normal(0, 0.12)
+    elif choice < 0.55:  # from one end of the room towards the other
+        z, yaw = rng.uniform(0.2, 1.0), rng.normal(0, 0.35)
+        if size_x > size_z:
+            x, z, yaw = z, rng.uniform(0.2, size_z - 0.2), yaw + np.pi / 2
+        if rng.random() < 0.5:
+            x, z, yaw = size_x - x, size_z - z, yaw + np.pi
+        pitch = rng.normal(-0.12, 0.12)
     else:
         target_x, target_z = rng.uniform(0.1, 0.9, 2) * (size_x, size_z)
         if (target_x - x) ** 2 + (target_z - z) ** 2 < 0.8:

@@ -23,6 +23,7 @@ import numpy as np
 from grin_ros.synth import fitments, materials
 from grin_ros.synth.fitments import Bench
 from grin_ros.synth.furniture import Furniture, pick
+from grin_ros.synth.packages import put_bin
 from grin_ros.synth.places import Footprint, footprint
 from grin_ros.synth.scene import SceneBuilder
 from grin_ros.synth.table_tops import lay_table
@@ -123,7 +124,10 @@ def clutter(builder: SceneBuilder, furniture: Furniture, room: tuple[float, floa
         if any(place.holds((x, 0, z), 0.2) for place in taken):
             continue
         spots.append((x, 0.0, z))
-        if rng.random() < 0.5 or not furniture.small:
+        choice = rng.random()
+        if choice < 0.15:
+            put_bin(builder, (x, 0, z), rng.uniform(0, 2 * np.pi))
+        elif choice < 0.55 or not furniture.small:
             size = rng.uniform(0.05, 0.5, 3)
             image = materials.texture(rng) if rng.random() < 0.5 else materials.picture(rng)
             builder.box((x, size[1] / 2, z), size, builder.material(image), rng.uniform(0.2, 1),

@@ -25,6 +25,7 @@ import numpy as np
 from grin_ros.synth import materials
 from grin_ros.synth.fitments import Bench
 from grin_ros.synth.furniture import Furniture, pick
+from grin_ros.synth.packages import lay_packages, put_bin
 from grin_ros.synth.scene import rotation_y, SceneBuilder
 
 
@@ -45,6 +46,10 @@ def lay_table(builder: SceneBuilder, furniture: Furniture, size: tuple[float, fl
         things = furniture.office
     if rng.random() < 0.6:
         _papers(builder, top, yaw, size)
+    if rng.random() < 0.5:
+        lay_packages(builder, top, (size[0] / 2, size[2] / 2), yaw, int(rng.integers(1, 20)))
+    elif min(size[0], size[2]) > 0.6 and rng.random() < 0.3:
+        put_bin(builder, top, yaw)
     for _ in range(int(14 * rng.random() ** 2) if things else 0):
         a, b = rng.uniform(-0.45, 0.45, 2) * (size[0], size[2])
         builder.model(pick(rng, things), top + turn @ np.array([a, 0, b]),

@@ -43,7 +43,7 @@ from grin_ros.synth.rooms import build_room
 from grin_ros.synth.sensor import expose
 from grin_ros.synth.streets import build_street
 
-MIX = {'room': 0.47, 'corridor': 0.10, 'table': 0.10, 'street': 0.33}
+MIX = {'room': 0.44, 'corridor': 0.09, 'table': 0.18, 'street': 0.29}
 FRAMES_PER_WORLD = 12
 WORLDS_PER_SHARD = 20
 TRIES_PER_FRAME = 6
@@ -129,7 +129,8 @@ def worth_keeping(range_m: np.ndarray, kind: str, rng: np.random.Generator) -> b
     # A bare wall, seen head-on, says nothing about its distance.
     near, far = np.percentile(known, (5, 95))
     bare = far < 1.4 * near or known.std() < 0.08
-    return not (bare and rng.random() < 0.8)
+    # What lies on a table tells its size, however flat it is.
+    return not (bare and rng.random() < (0.3 if kind == 'table' else 0.8))
 
 
 def generate(directory: Path, frames: int, settings: Settings, workers: int = 1,
