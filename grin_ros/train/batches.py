@@ -21,9 +21,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 import torch
 from torch import Tensor
-from torch.utils.data import Dataset
+from torch.utils.data import ConcatDataset, Dataset
 
 from grin_ros.data.sample import Sample
 from grin_ros.train.augment import Example, make_example
@@ -35,7 +36,8 @@ Batch = dict[str, Tensor]
 class StepBatches(Dataset[Batch]):
     """Map-style dataset whose item k is the batch of step k: resuming needs no sampler state."""
 
-    def __init__(self, samples: Sequence[Sample], config: TrainConfig, rank: int = 0) -> None:
+    def __init__(self, samples: ConcatDataset[Sample], config: TrainConfig, rank: int = 0,
+                 ) -> None:
         self.samples, self.config, self.rank = samples, config, rank
 
     def __len__(self) -> int:
@@ -47,12 +49,27 @@ class StepBatches(Dataset[Batch]):
         config, stage = self.config, self.config.stage_at(step)
         rng = np.random.default_rng((config.seed, self.rank, step))
         size = stage.sizes[rng.integers(len(stage.sizes))]
-        chosen = rng.integers(len(self.samples), size=stage.batch_size)
+        chosen = draw(rng, self.samples.cumulative_sizes, config.data_shares, stage.batch_size)
         return collate([make_example(
             self.samples[int(i)], size, stage.num_tokens, config.max_prompts, rng,
             prompt_rate=config.prompt_rate, no_intrinsics_rate=config.no_intrinsics_rate,
             restyle_rate=config.restyle_rate)
             for i in chosen])
+
+
+def draw(rng: np.random.Generator, ends: Sequence[int], shares: Sequence[float], count: int,
+         ) -> NDArray[np.int64]:
+    """
+    Draw indices of frames of several folders.
+
+    :param ends: index after the last frame of each folder.
+    :param shares: how often each folder is drawn from; empty for its number of frames.
+    """
+    if not shares:
+        return rng.integers(ends[-1], size=count)
+    folder = rng.choice(len(ends), count, p=np.array(shares) / sum(shares))
+    starts = np.array([0, *ends[:-1]])
+    return rng.integers(starts[folder], np.array(ends)[folder])
 
 
 def collate(examples: Sequence[Example]) -> Batch:

@@ -66,8 +66,11 @@ class TrainConfig:
     """
     A training run.
 
-    :param data: folders of shards; several are mixed by their number of frames.
+    :param data: folders of shards; several are mixed by their number of frames, unless YAML
+        gives each its share: ``data: {work/train: 2, work/train_indoors: 1}``.
     :param val: folder of held-out shards; the best checkpoint is chosen on it.
+    :param data_shares: how often a frame comes from each folder, relative to the others; empty
+        for their numbers of frames.
     :param output: folder of checkpoints and TensorBoard files.
     :param init: 'imagenet', 'none', 'shipped' to start from the shipped bundle's weights, or
         the path of a checkpoint to start from its averaged weights.
@@ -90,6 +93,7 @@ class TrainConfig:
     val: str
     output: str
     stages: tuple[Stage, ...]
+    data_shares: tuple[float, ...] = ()
     model: GrinConfig = field(default_factory=GrinConfig)
     init: str = 'imagenet'
     objective: str = 'diffusion'
@@ -161,6 +165,9 @@ def config_from_dict(values: dict[str, Any]) -> TrainConfig:
             raise GrinError(f'unknown training setting "{key}"{hint} (known: {", ".join(known)})')
     values = dict(values)
     try:
+        if isinstance(values['data'], dict):
+            values['data_shares'] = values['data'].values()
+        values['data_shares'] = tuple(map(float, values.get('data_shares', ())))
         values['data'] = tuple([values['data']] if isinstance(values['data'], str)
                                else values['data'])
         values['stages'] = tuple(
@@ -193,6 +200,10 @@ def config_from_dict(values: dict[str, Any]) -> TrainConfig:
             raise GrinError(f'{name} must be {least}{most}, not {value}')
     if not config.data or not all(isinstance(name, str) for name in config.data):
         raise GrinError('data must name at least one folder of shards')
+    if config.data_shares and (len(config.data_shares) != len(config.data) or not all(
+            0 < share < math.inf for share in config.data_shares)):
+        raise GrinError('data_shares must be one number above 0 for each folder of data, not '
+                        f'{config.data_shares}')
     for name in ('val', 'output', 'init'):
         if not isinstance(getattr(config, name), str):
             raise GrinError(f'{name} must be text, not {getattr(config, name)}')

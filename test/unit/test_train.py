@@ -28,6 +28,8 @@ import yaml
 
 torch = pytest.importorskip('torch', reason='training needs torch')
 
+from torch.utils.data import ConcatDataset  # noqa: E402
+
 from grin_ros.camera import Camera  # noqa: E402
 from grin_ros.data.sample import Sample  # noqa: E402
 from grin_ros.data.shards import encode_sample, shard_path, write_shard  # noqa: E402
@@ -37,7 +39,7 @@ from grin_ros.model.encoder import load_imagenet_weights  # noqa: E402
 from grin_ros.model.grin import Grin  # noqa: E402
 from grin_ros.train import checkpoint as checkpoints  # noqa: E402
 from grin_ros.train.anchor import Anchor  # noqa: E402
-from grin_ros.train.batches import StepBatches  # noqa: E402
+from grin_ros.train.batches import draw, StepBatches  # noqa: E402
 from grin_ros.train.config import config_from_dict, Stage, TrainConfig  # noqa: E402
 from grin_ros.train.loop import train  # noqa: E402
 from grin_ros.train.loss import DiffusionLoss, masked_mean, sample_times  # noqa: E402
@@ -139,7 +141,7 @@ def test_loss_falls_when_there_is_something_to_learn(config: TrainConfig) -> Non
     """A tiny network learns the floor: the error in nats falls to half within 60 steps."""
     rng = np.random.default_rng(1)
     config = replace(config, stages=(Stage(60, ((64, 32),), 4, 64),), learning_rate=5e-3)
-    batches = StepBatches([slope(rng) for _ in range(4)], config)
+    batches = StepBatches(ConcatDataset([[slope(rng) for _ in range(4)]]), config)
     grin = tiny_grin()
     objective = DiffusionLoss(grin)
     optimizer = torch.optim.AdamW(grin.parameters(), config.learning_rate)
@@ -165,7 +167,7 @@ def test_the_pull_falls_with_the_learning_rate(config: TrainConfig,
 
 def test_a_regression_is_the_first_pass_alone(config: TrainConfig) -> None:
     """The plain objective is that part of diffusion's which needs neither noise nor prompts."""
-    batch = StepBatches([slope(np.random.default_rng(2))], config)[0]
+    batch = StepBatches(ConcatDataset([[slope(np.random.default_rng(2))]]), config)[0]
     grin = tiny_grin()
     parts = DiffusionLoss(grin, 'regression')(batch, 5)
     whole = DiffusionLoss(grin)(batch, 5)
@@ -176,7 +178,7 @@ def test_a_regression_is_the_first_pass_alone(config: TrainConfig) -> None:
 
 def test_padding_does_not_touch_the_loss(config: TrainConfig) -> None:
     """What padded tokens hold changes neither the loss nor a gradient."""
-    batch = StepBatches([slope(np.random.default_rng(2))], config)[0]
+    batch = StepBatches(ConcatDataset([[slope(np.random.default_rng(2))]]), config)[0]
     batch['mask'][:, 40:] = False
     gradients = []
     for value in (1.0, 77.0):
@@ -219,6 +221,9 @@ STAGE = {'until': 1, 'sizes': [[32, 32]], 'batch_size': 1, 'num_tokens': 1}
      'multiples of 32'),
     ({'val': None, 'data': None}, 'training config'),
     ({'data': []}, 'data must name at least one folder'),
+    ({'data': {'a': 1, 'b': 0}}, 'data_shares must be one number above 0 for each folder'),
+    ({'data_shares': [1, 2]}, 'data_shares must be one number'),
+    ({'data': {'a': 'often'}}, 'training config'),
     ({'val': None}, 'val must be text'),
     ({'input_size': [0, 240]}, 'input_size must be at least 32'),
     ({'clip_norm': 0}, 'clip_norm must be above 0'),
@@ -247,6 +252,18 @@ def test_values_are_what_yaml_makes_of_them() -> None:
                              'mixed_precision: no}')
     read = config_from_dict({**written, 'stages': [STAGE]})
     assert (read.learning_rate, read.mixed_precision) == (1e-3, 'no')
+
+
+def test_folders_are_drawn_from_by_their_shares() -> None:
+    """A mapping of folders tells how often each is drawn from, whatever its number of frames."""
+    read = config_from_dict({'data': {'a': 3, 'b': 1}, 'val': 'c', 'output': 'd',
+                             'stages': [STAGE]})
+    assert (read.data, read.data_shares) == (('a', 'b'), (3, 1))
+    drawn = draw(np.random.default_rng(0), (10, 1010), read.data_shares, 4000)
+    assert 0.7 < (drawn < 10).mean() < 0.8 and set(drawn[drawn < 10]) == set(range(10))
+    assert len(set(drawn)) > 500 and drawn.max() < 1010
+    drawn = draw(np.random.default_rng(0), (10, 1010), (), 4000)
+    assert (drawn < 10).mean() < 0.02, 'without shares every frame is as likely'
 
 
 def test_missing_shards_say_how_to_render_them(config: TrainConfig, tmp_path: Path) -> None:
