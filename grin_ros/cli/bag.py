@@ -41,6 +41,7 @@ from grin_ros.errors import GrinError, require
 from grin_ros.messages.intake import Frame, Rejected
 from grin_ros.params import DepthParams
 from grin_ros.params.file import read_params
+from grin_ros.postprocess.body_mask import BodyMask
 from grin_ros.postprocess.result import Results
 
 INTERRUPTED = 'interrupted'
@@ -78,7 +79,8 @@ def run(options: argparse.Namespace) -> int:
     namespace = '/' + options.namespace.strip('/')
     topics = [f'{namespace.rstrip("/")}/{name}' for name in ('depth', 'camera_info')]
     params = apply_params(options)
-    estimator, results, dropped = load_estimator(options), Results(), Counter[str]()
+    results = Results(BodyMask(params.body_mask) if params.body_mask else None)
+    estimator, dropped = load_estimator(options), Counter[str]()
     answered, without, reason, stopped = 0, 0, '', ''
     try:
         with (finished(options.output) as partial,

@@ -51,7 +51,7 @@ class Channel:
     :param params: returns its parameters as they are now.
     :param statistics: its counters, which outlive it.
     :param mailbox: where images wait for the model.
-    :raises GrinError: when its topics cannot be.
+    :raises GrinError: when its topics, or the picture of its body mask, cannot be.
     """
 
     def __init__(self, node: LifecycleNode, camera: str, params: Callable[[], DepthParams],
@@ -65,7 +65,7 @@ class Channel:
         self.ranges = (make_ranges(params().ranges_type,
                                    node.resolve_topic_name(self.topics.ranges))
                        if params().ranges_type else None)
-        self.outputs = Outputs(node, camera)
+        self.outputs = Outputs(node, camera, params().body_mask)
         self.scale_notes = ScaleNotes(statistics, self.voice, self.infos, self.outputs,
                                       self.ranges)
         self._node, self._mailbox = node, mailbox

@@ -34,6 +34,7 @@ from grin_ros.messages.intake import Frame
 from grin_ros.node.metronome import Metronome
 from grin_ros.node.qos import explained, output_qos, unheard
 from grin_ros.params import DepthParams, FIELDS
+from grin_ros.postprocess.body_mask import BodyMask
 from grin_ros.postprocess.carried_scale import CarriedScale
 from grin_ros.postprocess.clearing import clearing_points, near_depth
 from grin_ros.postprocess.floor import FloorScale
@@ -64,12 +65,14 @@ class Outputs:
 
     :param node: publishers are made on it; it has REMAPPING among its arguments.
     :param camera: its name, '' for the only one.
-    :raises GrinError: when ROS refuses a topic or its QoS.
+    :param body_mask: path of a picture of what the camera sees of its robot, '' for nothing.
+    :raises GrinError: when ROS refuses a topic or its QoS, or the picture cannot be read.
     """
 
-    def __init__(self, node: LifecycleNode, camera: str = '') -> None:
+    def __init__(self, node: LifecycleNode, camera: str = '', body_mask: str = '') -> None:
         """Advertise every topic, or none."""
         self._node = node
+        self._body_mask = BodyMask(body_mask) if body_mask else None
         self._topics = {name: output_topic(camera, name) for name in TOPICS}
         self._publishers: dict[str, Any] = {}
         try:
@@ -81,7 +84,7 @@ class Outputs:
         except GrinError:
             self.close()
             raise
-        self._results = Results()
+        self._results = Results(self._body_mask)
         self._grid_info, self._image_info = GridInfo(), GridInfo()
         self._cloud_grid: CloudGrid | None = None
         self._cloud_pace = Metronome()
@@ -93,7 +96,8 @@ class Outputs:
 
     def forget(self) -> None:
         """Forget what earlier frames told about the scale."""
-        self._results = Results()  # a new one: the worker may be using the old one
+        # A new one: the worker may be using the old one.
+        self._results = Results(self._body_mask)
 
     @property
     def floor(self) -> FloorScale:

@@ -148,6 +148,9 @@ class DepthParams:
         low=0.0, high=10.0, dynamic=True)
     edge_gate: bool = _parameter(
         True, 'pixels that float between a near and a far surface become NaN', dynamic=True)
+    body_mask: str = _parameter(
+        '', 'picture of what the camera sees of its own robot, black where that is: NaN in depth, '
+        'no points; empty: nothing')
     max_age: float = _parameter(
         0.5, 'older frames are dropped; 0 is off', unit='s', low=0.0, high=3600.0, dynamic=True)
     max_rate: float = _parameter(

@@ -29,6 +29,7 @@ from grin_ros.camera import Camera
 from grin_ros.messages.intake import Frame
 from grin_ros.messages.ranges import nanoseconds
 from grin_ros.params import DepthParams
+from grin_ros.postprocess.body_mask import BodyMask
 from grin_ros.postprocess.carried_scale import CarriedScale
 from grin_ros.postprocess.floor import FloorScale, Mount
 from grin_ros.postprocess.gates import apply_gates
@@ -41,16 +42,23 @@ Array = NDArray[np.float32]
 
 
 class Results:
-    """Makes results; remembers what depends on the camera, and the scale that it was told."""
+    """
+    Makes results; remembers what depends on the camera, and the scale that it was told.
 
-    def __init__(self) -> None:
+    :param body_mask: tells which pixels are the robot itself.
+    """
+
+    def __init__(self, body_mask: BodyMask | None = None) -> None:
         """Start without a camera."""
+        self._body_mask = body_mask
         self._rectifiers: list[Rectifier] = []
         self.floor = FloorScale()
         self.carried = CarriedScale()
 
     def make(self, frame: Frame, estimate: DepthEstimate, params: DepthParams) -> Result:
         """Return what is published of an estimate, whose depth is gated in place."""
+        if self._body_mask is not None:
+            np.copyto(estimate.depth, np.nan, where=self._body_mask.on(*estimate.depth.shape))
         if frame.num_ranges:  # they went into the estimate
             self.carried.keep(estimate.depth, _grid_camera(frame, estimate),
                               nanoseconds(frame.header.stamp))

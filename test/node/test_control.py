@@ -20,6 +20,7 @@ from collections.abc import Callable
 from pathlib import Path
 import signal
 
+import cv2
 import numpy as np
 import pytest
 
@@ -278,3 +279,25 @@ def test_its_own_camera_info_is_no_input(start_node: Callable, tiny_bundle: Path
     robot = make_robot('loop', outputs=())
     robot.diagnosed('message', 'camera_info_topic')
     assert 'cannot configure: the camera_info input would be /loop/camera_info' in node.log
+
+
+def test_what_the_camera_sees_of_its_robot_is_no_depth(
+        start_node: Callable, tiny_bundle: Path, make_robot: Callable, tmp_path: Path) -> None:
+    """The masked pixels are NaN in depth and in no cloud; a mask that is none is named."""
+    mask = np.full((480, 640), 255, np.uint8)
+    mask[400:] = 0
+    cv2.imwrite(str(tmp_path / 'body.png'), mask)
+    start_node('masked', bundle=tiny_bundle, max_age=30, edge_gate=False, max_depth=1000.0,
+               body_mask=str(tmp_path / 'body.png'), points_stride=4)
+    robot = make_robot('masked', outputs=('depth', 'points'))
+    stamp = robot.ask(robots.picture(), robots.pinhole_info())
+    depth = np.frombuffer(robot.answers['depth'][stamp].data, np.float32).reshape(480, 640)
+    assert np.isnan(depth[400:]).all() and not np.isnan(depth[:400]).any()
+    robot.wait(lambda: stamp in robot.answers['points'], 'points are answered')
+    cloud = robot.answers['points'][stamp]
+    points = np.frombuffer(cloud.data, np.float32).reshape(120, 160, -1)
+    assert np.isnan(points[100:, :, 0]).all() and np.isfinite(points[:100, :, 0]).any()
+
+    node = start_node('unmasked', bundle=tiny_bundle, body_mask='/nowhere/body.png')
+    make_robot('unmasked', outputs=()).diagnosed('message', 'body_mask')
+    assert 'cannot configure: parameter body_mask: /nowhere/body.png is no picture' in node.log
