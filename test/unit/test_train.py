@@ -28,8 +28,6 @@ import yaml
 
 torch = pytest.importorskip('torch', reason='training needs torch')
 
-from torch.utils.data import ConcatDataset  # noqa: E402
-
 from grin_ros.camera import Camera  # noqa: E402
 from grin_ros.data.sample import Sample  # noqa: E402
 from grin_ros.data.shards import encode_sample, shard_path, write_shard  # noqa: E402
@@ -141,7 +139,7 @@ def test_loss_falls_when_there_is_something_to_learn(config: TrainConfig) -> Non
     """A tiny network learns the floor: the error in nats falls to half within 60 steps."""
     rng = np.random.default_rng(1)
     config = replace(config, stages=(Stage(60, ((64, 32),), 4, 64),), learning_rate=5e-3)
-    batches = StepBatches(ConcatDataset([[slope(rng) for _ in range(4)]]), config)
+    batches = StepBatches(torch.utils.data.ConcatDataset([[slope(rng) for _ in range(4)]]), config)
     grin = tiny_grin()
     objective = DiffusionLoss(grin)
     optimizer = torch.optim.AdamW(grin.parameters(), config.learning_rate)
@@ -167,7 +165,7 @@ def test_the_pull_falls_with_the_learning_rate(config: TrainConfig,
 
 def test_a_regression_is_the_first_pass_alone(config: TrainConfig) -> None:
     """The plain objective is that part of diffusion's which needs neither noise nor prompts."""
-    batch = StepBatches(ConcatDataset([[slope(np.random.default_rng(2))]]), config)[0]
+    batch = StepBatches(torch.utils.data.ConcatDataset([[slope(np.random.default_rng(2))]]), config)[0]
     grin = tiny_grin()
     parts = DiffusionLoss(grin, 'regression')(batch, 5)
     whole = DiffusionLoss(grin)(batch, 5)
@@ -178,7 +176,7 @@ def test_a_regression_is_the_first_pass_alone(config: TrainConfig) -> None:
 
 def test_padding_does_not_touch_the_loss(config: TrainConfig) -> None:
     """What padded tokens hold changes neither the loss nor a gradient."""
-    batch = StepBatches(ConcatDataset([[slope(np.random.default_rng(2))]]), config)[0]
+    batch = StepBatches(torch.utils.data.ConcatDataset([[slope(np.random.default_rng(2))]]), config)[0]
     batch['mask'][:, 40:] = False
     gradients = []
     for value in (1.0, 77.0):
