@@ -53,6 +53,11 @@ def slope(rng: np.random.Generator) -> Sample:
     return Sample(image.astype(np.uint8), range_m.astype(np.float32), camera, {'kind': 'floor'})
 
 
+def folder(samples: list[Sample]) -> torch.utils.data.ConcatDataset:
+    """Return samples as those of one folder."""
+    return torch.utils.data.ConcatDataset([samples])
+
+
 @pytest.fixture
 def config(tmp_path: Path) -> TrainConfig:
     """Return a run of eight steps on two shards of floors."""
@@ -139,7 +144,7 @@ def test_loss_falls_when_there_is_something_to_learn(config: TrainConfig) -> Non
     """A tiny network learns the floor: the error in nats falls to half within 60 steps."""
     rng = np.random.default_rng(1)
     config = replace(config, stages=(Stage(60, ((64, 32),), 4, 64),), learning_rate=5e-3)
-    batches = StepBatches(torch.utils.data.ConcatDataset([[slope(rng) for _ in range(4)]]), config)
+    batches = StepBatches(folder([slope(rng) for _ in range(4)]), config)
     grin = tiny_grin()
     objective = DiffusionLoss(grin)
     optimizer = torch.optim.AdamW(grin.parameters(), config.learning_rate)
@@ -165,7 +170,7 @@ def test_the_pull_falls_with_the_learning_rate(config: TrainConfig,
 
 def test_a_regression_is_the_first_pass_alone(config: TrainConfig) -> None:
     """The plain objective is that part of diffusion's which needs neither noise nor prompts."""
-    batch = StepBatches(torch.utils.data.ConcatDataset([[slope(np.random.default_rng(2))]]), config)[0]
+    batch = StepBatches(folder([slope(np.random.default_rng(2))]), config)[0]
     grin = tiny_grin()
     parts = DiffusionLoss(grin, 'regression')(batch, 5)
     whole = DiffusionLoss(grin)(batch, 5)
@@ -176,7 +181,7 @@ def test_a_regression_is_the_first_pass_alone(config: TrainConfig) -> None:
 
 def test_padding_does_not_touch_the_loss(config: TrainConfig) -> None:
     """What padded tokens hold changes neither the loss nor a gradient."""
-    batch = StepBatches(torch.utils.data.ConcatDataset([[slope(np.random.default_rng(2))]]), config)[0]
+    batch = StepBatches(folder([slope(np.random.default_rng(2))]), config)[0]
     batch['mask'][:, 40:] = False
     gradients = []
     for value in (1.0, 77.0):
