@@ -126,7 +126,7 @@ def clutter(builder: SceneBuilder, furniture: Furniture, room: tuple[float, floa
         spots.append((x, 0.0, z))
         choice = rng.random()
         if choice < 0.15:
-            put_bin(builder, (x, 0, z), rng.uniform(0, 2 * np.pi))
+            put_bin(Bench(builder, np.array([x, 0, z]), rng.uniform(0, 2 * np.pi)))
         elif choice < 0.55 or not furniture.small:
             size = rng.uniform(0.05, 0.5, 3)
             image = materials.texture(rng) if rng.random() < 0.5 else materials.picture(rng)

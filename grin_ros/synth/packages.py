@@ -22,34 +22,13 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from grin_ros.synth import materials
+from grin_ros.synth.fitments import Bench
+from grin_ros.synth.lathe import lathe
 from grin_ros.synth.scene import rotation_y, SceneBuilder
 
 KINDS = ('carton', 'can', 'bottle', 'bowl', 'cup', 'plate')
-SIDES = 16
 REACH = 0.17  # m from the middle of a thing to its end, at most
 WALL = 0.008  # m, of a bin
-
-
-def lathe(outline: ArrayLike) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """
-    Turn an outline about the vertical.
-
-    :param outline: (n, 2) radius and height [m], from the bottom up.
-    :returns: triangles (m, 3, 3) and their uvs (m, 3, 2), which run once around and once up.
-    """
-    radius, height = np.asarray(outline, np.float64).T
-    angle = np.linspace(0, 2 * np.pi, SIDES + 1)
-    rings = np.stack([radius[:, None] * np.cos(angle), height[:, None] + 0 * angle,
-                      radius[:, None] * np.sin(angle)], -1)
-    along = np.concatenate([[0], np.hypot(np.diff(radius), np.diff(height)).cumsum()])
-    uv = np.stack(np.broadcast_arrays(angle / (2 * np.pi), along[:, None] / along[-1]), -1)
-    corners = [[0, 1, 2], [0, 2, 3]]
-
-    def faces(grid: NDArray) -> NDArray:
-        quads = np.stack([grid[:-1, :-1], grid[:-1, 1:], grid[1:, 1:], grid[1:, :-1]], 2)
-        return quads.reshape(-1, 4, grid.shape[-1])[:, corners].reshape(-1, 3, grid.shape[-1])
-
-    return faces(rings), faces(uv)
 
 
 def outline_of(rng: np.random.Generator, kind: str) -> list[tuple[float, float]]:
@@ -90,39 +69,29 @@ def put_package(builder: SceneBuilder, spot: ArrayLike, lying: bool = False) -> 
     builder.add(triangles @ rotation_y(yaw).T + np.asarray(spot), uvs, look)
 
 
-def lay_packages(builder: SceneBuilder, center: ArrayLike, half: tuple[float, float],
-                 yaw: float, count: int) -> None:
-    """
-    Stand things apart from each other about the middle of a surface.
-
-    :param center: of the surface (x, y, z) [m]; half: its half sizes, seen turned by yaw [rad].
-    """
-    rng, turn = builder.rng, rotation_y(yaw)
+def lay_packages(bench: Bench, width: float, depth: float, count: int) -> None:
+    """Stand things apart from each other about the middle of a surface of that size [m]."""
+    rng, half = bench.builder.rng, np.array([width, depth]) / 2
     stand: list[NDArray] = []
     for _ in range(count):
         at = rng.normal(0, 0.22, 2)
-        if (np.abs(at) > np.array(half) - REACH).any() or any(
+        if (np.abs(at) > half - REACH).any() or any(
                 np.hypot(*(at - other)) < 0.13 for other in stand):
             continue
         stand.append(at)
-        put_package(builder, np.asarray(center) + turn @ np.array([at[0], 0, at[1]]),
-                    lying=rng.random() < 0.3)
+        put_package(bench.builder, bench.point(at[0], 0, at[1]), lying=rng.random() < 0.3)
 
 
-def put_bin(builder: SceneBuilder, spot: ArrayLike, yaw: float) -> None:
-    """Put an open box on a spot (x, y, z) [m], with things heaped in it."""
-    rng, turn = builder.rng, rotation_y(yaw)
+def put_bin(bench: Bench) -> None:
+    """Put an open box with things heaped in it."""
+    builder, rng = bench.builder, bench.builder.rng
     width, height, depth = rng.uniform(0.3, 0.65), rng.uniform(0.1, 0.35), rng.uniform(0.25, 0.45)
     look = builder.material(materials.color(rng, (0.1, 0.95), (0, 0.9)))
-
-    def place(x: float, y: float, z: float) -> NDArray:
-        return np.asarray(spot) + turn @ np.array([x, y, z])
-
-    builder.box(place(0, WALL / 2, 0), (width, WALL, depth), look, 0.5, yaw)
+    bench.box((0, WALL / 2, 0), (width, WALL, depth), look)
     for side in (-0.5, 0.5):
-        builder.box(place(side * width, height / 2, 0), (WALL, height, depth), look, 0.5, yaw)
-        builder.box(place(0, height / 2, side * depth), (width, height, WALL), look, 0.5, yaw)
+        bench.box((side * width, height / 2, 0), (WALL, height, depth), look)
+        bench.box((0, height / 2, side * depth), (width, height, WALL), look)
     for _ in range(rng.integers(2, 14)):
         a, b = rng.uniform(-0.5, 0.5, 2) * (width - 0.2, depth - 0.2)
-        put_package(builder, place(a, WALL + rng.uniform(0, 0.4) * height, b),
+        put_package(builder, bench.point(a, WALL + rng.uniform(0, 0.4) * height, b),
                     lying=rng.random() < 0.8)

@@ -22,6 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from grin_ros.synth import outdoors
+from grin_ros.synth.lathe import lathe
 from grin_ros.synth.scene import rotation_y, SceneBuilder
 
 CARD_UVS = np.array([[(0, 0), (1, 0), (1, 1)], [(0, 0), (1, 1), (0, 1)]], np.float32)
@@ -57,7 +58,8 @@ def grow_tree(builder: SceneBuilder) -> Plant:
     conical = rng.random() < 0.3
     clear = rng.uniform(0.08, 0.2) if conical else rng.uniform(0.2, 0.42)
     radius = rng.uniform(0.12, 0.22) if conical else rng.uniform(0.22, 0.42)
-    tree.add(*_tube(rng.uniform(0.012, 0.03), 0.006, 0.9 if conical else 0.7), bark)
+    trunk, uvs = lathe([(rng.uniform(0.012, 0.03), 0), (0.006, 0.9 if conical else 0.7)], sides=7)
+    tree.add(trunk, uvs * (2, 3), bark)
     tone = outdoors.leaves(rng)
     crown, body = builder.material(tone), builder.material(tone[..., :3] * 0.5 / 255)
     height = np.sort(rng.random(rng.integers(90, 190)))
@@ -121,16 +123,6 @@ def _cards(rng: np.random.Generator, centers: NDArray, size: float) -> tuple[NDA
     p = np.stack([centers - a - b, centers + a - b, centers + a + b, centers - a + b], 1)
     triangles = p[:, [[0, 1, 2], [0, 2, 3]]].reshape(-1, 3, 3)
     return triangles, np.tile(CARD_UVS, (len(centers), 1, 1))
-
-
-def _tube(bottom: float, top: float, height: float, sides: int = 7) -> tuple[NDArray, NDArray]:
-    """Return a tapering trunk."""
-    angle = np.linspace(0, 2 * np.pi, sides + 1)
-    circle = np.stack([np.cos(angle), np.zeros_like(angle), np.sin(angle)], -1)
-    low, high = circle * bottom, circle * top + (0, height, 0)
-    p = np.stack([low[:-1], low[1:], high[1:], high[:-1]], 1)
-    triangles = p[:, [[0, 1, 2], [0, 2, 3]]].reshape(-1, 3, 3)
-    return triangles, np.tile(CARD_UVS * (0.3, 3), (sides, 1, 1)).astype(np.float32)
 
 
 def _ball(rng: np.random.Generator, roughness: float) -> tuple[NDArray, NDArray]:

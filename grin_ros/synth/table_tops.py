@@ -40,16 +40,17 @@ def lay_table(builder: SceneBuilder, furniture: Furniture, size: tuple[float, fl
     rng = builder.rng
     x, z, yaw = pose
     top, turn = np.array([x, size[1] + 0.002, z]), rotation_y(yaw)
+    bench = Bench(builder, top, yaw)
     things = furniture.small
     if size[0] > 0.9 and size[2] > 0.5 and rng.random() < 0.4:
-        _workplace(Bench(builder, top, yaw), size[2])
+        _workplace(bench, size[2])
         things = furniture.office
     if rng.random() < 0.6:
         _papers(builder, top, yaw, size)
     if rng.random() < 0.5:
-        lay_packages(builder, top, (size[0] / 2, size[2] / 2), yaw, int(rng.integers(1, 20)))
+        lay_packages(bench, size[0], size[2], int(rng.integers(1, 20)))
     elif min(size[0], size[2]) > 0.6 and rng.random() < 0.3:
-        put_bin(builder, top, yaw)
+        put_bin(bench)
     for _ in range(int(14 * rng.random() ** 2) if things else 0):
         a, b = rng.uniform(-0.45, 0.45, 2) * (size[0], size[2])
         builder.model(pick(rng, things), top + turn @ np.array([a, 0, b]),

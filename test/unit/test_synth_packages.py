@@ -14,22 +14,21 @@
 #
 # SPDX-License-Identifier: Apache-2.0
 
-"""Packages are closed, stand on what they are put on, and keep to it; bins hold theirs."""
+"""Packages stand on what they are put on, and keep to it; bins hold theirs."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
 
+from grin_ros.synth.fitments import Bench
 from grin_ros.synth.packages import (
     KINDS,
-    lathe,
     lay_packages,
     outline_of,
     put_bin,
     put_package,
     REACH,
-    SIDES,
 )
 from grin_ros.synth.scene import SceneBuilder
 
@@ -37,17 +36,6 @@ from grin_ros.synth.scene import SceneBuilder
 def triangles_of(builder: SceneBuilder) -> np.ndarray:
     """Return all that was added, without the tree of rays that build() makes."""
     return np.concatenate(builder._triangles)
-
-
-def test_a_lathed_can_is_a_closed_prism() -> None:
-    """Its volume is that of a prism of SIDES sides, and its uvs run once around and up."""
-    radius, height = 0.04, 0.12
-    triangles, uvs = lathe([(0, 0), (radius, 0), (radius, height), (0, height)])
-    volume = np.einsum('ij,ij->i', triangles[:, 0],
-                       np.cross(triangles[:, 1], triangles[:, 2])).sum() / 6
-    base = SIDES / 2 * radius ** 2 * np.sin(2 * np.pi / SIDES)
-    assert abs(volume) == pytest.approx(base * height, rel=1e-6)
-    assert uvs.min() == 0 and uvs.max() == 1
 
 
 @pytest.mark.parametrize('lying', [False, True])
@@ -75,7 +63,7 @@ def test_what_is_laid_on_a_table_stays_on_it() -> None:
     """However many things are asked for, none hangs over the edge, whatever the table's turn."""
     for seed in range(20):
         builder = SceneBuilder(np.random.default_rng(seed))
-        lay_packages(builder, (0, 0.75, 0), (0.6, 0.3), 0.0, 20)
+        lay_packages(Bench(builder, np.array([0, 0.75, 0]), 0.0), 1.2, 0.6, 20)
         points = triangles_of(builder).reshape(-1, 3)
         assert np.abs(points[:, 0]).max() < 0.6 and np.abs(points[:, 2]).max() < 0.3
 
@@ -84,7 +72,7 @@ def test_a_bin_holds_its_things() -> None:
     """All of it is within the size of a large bin, and its rim is open."""
     for seed in range(20):
         builder = SceneBuilder(np.random.default_rng(seed))
-        put_bin(builder, (0, 0, 0), 0.0)
+        put_bin(Bench(builder, np.zeros(3), 0.0))
         points = triangles_of(builder).reshape(-1, 3)
         assert points[:, 1].min() > -1e-6 and points[:, 1].max() < 0.8
         assert np.abs(points[:, 0]).max() < 0.65 / 2 + 0.1
