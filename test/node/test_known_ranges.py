@@ -17,6 +17,7 @@
 """Known ranges in the node: what a sensor measures gives depth its scale, or it says why not."""
 
 from collections.abc import Callable
+from functools import partial
 from importlib import resources
 from pathlib import Path
 
@@ -176,9 +177,14 @@ def test_a_robot_that_moves_knows_ranges(start_node: Callable, make_robot: Calla
         msg.header.stamp = robot.node.get_clock().now().to_msg()
         sensor.publish(msg)
     robot.node.create_timer(0.02, tell)
+
+    def said(seen: np.ndarray, told: str) -> bool:
+        """Ask, and ask again: the first odometry may come after the first image."""
+        robot.ask(seen, info)
+        return told in robot.settled().get('ranges', '')
     for x, told in ((0.0, 'has not moved by 0.1 m'), (0.3, ' pixels known from /odom')):
         pose = np.eye(4)
         pose[0, 3] = msg.pose.pose.position.x = x
         robot.spin(0.5)
-        robot.ask(wall(camera, pose, 2.0), info)
-        robot.diagnosed('ranges', told)
+        robot.wait(partial(said, wall(camera, pose, 2.0), told),
+                   f'ranges in diagnostics with "{told}"')
