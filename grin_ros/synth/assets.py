@@ -38,7 +38,7 @@ from grin_ros.errors import GrinError, require
 from grin_ros.synth.obj import Mesh, ModelMaterial, read_obj
 
 PACKAGE = 'sweethome3d-furniture'
-FORMAT = 2  # of the cache; raise it when what is stored changes
+FORMAT = 3  # of the cache; raise it when what is stored changes
 MAX_FILE_BYTES = 2_500_000
 MAX_TRIANGLES = 60_000
 MAX_SIZE_M = 25.0

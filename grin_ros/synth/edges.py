@@ -23,7 +23,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from grin_ros.synth.kernels import cast, compiled, sky_color
+from grin_ros.synth.kernels import cast, sky_color
+from grin_ros.synth.texels import compiled
 
 # Three more samples per pixel, with the centre a rotated grid.
 OFFSETS = np.array([[-0.375, 0.125], [0.125, -0.375], [0.3, 0.3]], np.float32)

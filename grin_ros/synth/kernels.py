@@ -14,7 +14,7 @@
 #
 # SPDX-License-Identifier: Apache-2.0
 
-"""Compiled loops of the renderer: cast rays, look up textures, gather light."""
+"""Compiled loops of the renderer: cast rays, gather light."""
 
 # numba infers these types when it compiles; mypy cannot follow it.
 # mypy: ignore-errors
@@ -22,18 +22,14 @@
 from __future__ import annotations
 
 from llvmlite import ir
-from numba import njit, types
+from numba import types
 from numba.extending import intrinsic
 import numpy as np
 
-GAMMA = np.power(np.arange(256) / 255.0, 2.2).astype(np.float32)  # sRGB byte -> linear
+from grin_ros.synth.texels import compiled, grain, surface
+
 LIFT_M = 2e-3  # secondary rays start this far above the surface
 NOTHING = 0xFFFFFFFF
-
-# Nothing is allocated in these loops; counting references to 15 arrays at every call doubled
-# their time, so the counting is off.
-compiled = njit(cache=True, error_model='numpy', _nrt=False)
-
 
 @intrinsic
 def call_c(typing_context, function, first, second, third):
@@ -46,37 +42,6 @@ def call_c(typing_context, function, first, second, third):
         return context.get_dummy_value()
 
     return types.void(*[types.int64] * 4), generate
-
-
-@compiled
-def surface(face, u, v, footprint_m, tables):
-    """Return linear RGB and opacity at barycentric (u, v) of a face, bilinear in one mip level."""
-    material, uv = tables.face_materials[face], tables.uvs
-    w = 1 - u - v
-    x = uv[face, 0, 0] * w + uv[face, 1, 0] * u + uv[face, 2, 0] * v
-    y = uv[face, 0, 1] * w + uv[face, 1, 1] * u + uv[face, 2, 1] * v
-    texels = footprint_m * tables.density[face]
-    level = int(np.log2(texels) + 0.5) if texels > 1 else 0
-    level = min(level, tables.texel_offsets.shape[1] - 1)
-    width = tables.texture_sizes[material, level, 0]
-    height = tables.texture_sizes[material, level, 1]
-    offset = tables.texel_offsets[material, level]
-    x = (x - np.floor(x)) * width - 0.5
-    y = (1 - (y - np.floor(y))) * height - 0.5
-    x0, y0 = int(np.floor(x)), int(np.floor(y))
-    fx, fy = x - x0, y - y0
-    red = green = blue = alpha = 0.0
-    for dy in range(2):
-        row = offset + (y0 + dy) % height * width
-        for dx in range(2):
-            weight = (fx if dx else 1 - fx) * (fy if dy else 1 - fy)
-            texel = row + (x0 + dx) % width
-            red += weight * GAMMA[tables.texels[texel, 0]]
-            green += weight * GAMMA[tables.texels[texel, 1]]
-            blue += weight * GAMMA[tables.texels[texel, 2]]
-            alpha += weight * tables.texels[texel, 3]
-    return (red * tables.tints[material, 0], green * tables.tints[material, 1],
-            blue * tables.tints[material, 2], alpha / 255 * tables.opacities[material])
 
 
 @compiled
@@ -108,7 +73,10 @@ def cast(origin, toward, reach_m, spread, passes, tables, embree, numbers, flags
         footprint = distance * spread / np.sqrt(max(cosine, 0.05))
         red, green, blue, alpha = surface(face, numbers[15], numbers[16], footprint, tables)
         if alpha > 0.5 or not remaining:
-            return face, distance, (red, green, blue)
+            point = (origin[0] + toward[0] * distance, origin[1] + toward[1] * distance,
+                     origin[2] + toward[2] * distance)
+            detail = grain(point, face, footprint, tables)
+            return face, distance, (red * detail, green * detail, blue * detail)
         travelled = distance + LIFT_M
     return np.int64(-1), np.inf, (0.0, 0.0, 0.0)
 

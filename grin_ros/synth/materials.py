@@ -25,7 +25,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 BANK = 12  # different noises of one kind; shifted and mirrored they look like many more
-SIZE = 128  # px of every texture; textures repeat without a seam
+SIZE = 256  # px of every texture; textures repeat without a seam
 KINDS = ('clouds', 'tile', 'plank', 'stripe', 'check', 'brick', 'carpet', 'camouflage', 'speckle')
 
 
@@ -131,12 +131,14 @@ def _courses(rng: np.random.Generator, kind: str, tones: tuple[float, float]) ->
     else:
         base = color(rng, (0.25, 0.9), tones)
     surface = base * (shade + rng.uniform(0.02, 0.1) * grain)[..., None]
-    width = rng.uniform(0.004, 0.012) if kind == 'tile' else rng.uniform(0.008, 0.03)
+    width = rng.uniform(*{'tile': (0.003, 0.012), 'plank': (0.002, 0.006),
+                          'brick': (0.008, 0.03)}[kind])
     joint = (shifted * across % SIZE < SIZE * width * across) | (
         row * down % SIZE < SIZE * width * down)
-    # A texel is wider than most joints, which show the weaker for it.
+    # A texel is wider than many joints, which show the weaker for it.
     seen = rng.uniform(0.25, 1.0)
-    surface[joint] += (color(rng, (0.1, 0.9), (0, 0.2)) * 0.8 - surface[joint]) * seen
+    lightest = 0.9 if kind != 'plank' or rng.random() < 0.2 else 0.3
+    surface[joint] += (color(rng, (0.05, lightest), (0, 0.2)) * 0.8 - surface[joint]) * seen
     return np.clip(surface, 0, 1)
 
 

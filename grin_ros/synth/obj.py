@@ -25,7 +25,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-TEXTURE_SIZE = 128  # px; the frames are small, so larger textures would only cost memory
+TEXTURE_SIZE = 384  # px; smaller ones blur close by, and what is learnt then hangs on the blur
 
 
 @dataclass(eq=False)

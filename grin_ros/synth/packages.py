@@ -27,7 +27,7 @@ from grin_ros.synth.lathe import lathe
 from grin_ros.synth.scene import rotation_y, SceneBuilder
 
 KINDS = ('carton', 'can', 'bottle', 'bowl', 'cup', 'plate')
-REACH = 0.17  # m from the middle of a thing to its end, at most
+REACH = 0.187  # m from the middle of a thing to its end, at most
 WALL = 0.008  # m, of a bin
 
 

@@ -71,7 +71,9 @@ def shade(scene: Scene, position: NDArray, rays: NDArray, rng: np.random.Generat
     faces, distances = np.empty(count, np.int64), np.empty(count, np.float32)
     albedo, light, normals, mirrored = np.zeros((4, count, 3), np.float32)
     mirror_share = np.zeros(count, np.float32)
-    tracing = (np.asarray(position, np.float32), _spread(rays), PASSES)
+    # Cameras draw more or less sharply.
+    spread = _spread(rays) * float(rng.uniform(0.6, 1.2))
+    tracing = (np.asarray(position, np.float32), spread, PASSES)
     casting = (scene.tables,
                (embree.intersect_address(), scene.tree.handle, ray_hit.ctypes.data),
                ray_hit.view(np.float32), ray_hit.view(np.uint32))

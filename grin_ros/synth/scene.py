@@ -29,6 +29,7 @@ from numpy.typing import ArrayLike, NDArray
 from grin_ros.errors import require
 from grin_ros.synth import materials
 from grin_ros.synth.assets import Model
+from grin_ros.synth.grain import Grain, tiles
 from grin_ros.synth.tables import Light, Sky, Tables
 
 MIP_LEVELS = 8
@@ -90,9 +91,11 @@ class SceneBuilder:
         self._texel_count = self._face_count = 0
         self._looks: list[tuple[float, float, float]] = []
         self._tints: list[ArrayLike] = []
+        self._grains: list[Grain] = []
 
     def material(self, texture: ArrayLike, opacity: float = 1.0, emission: float = 0.0,
-                 gloss: float = 0.0, tint: ArrayLike = (1, 1, 1)) -> int:
+                 gloss: float = 0.0, tint: ArrayLike = (1, 1, 1),
+                 grain: Grain | None = None) -> int:
         """
         Add a material and return its number.
 
@@ -101,6 +104,7 @@ class SceneBuilder:
         :param emission: linear light that the surface sends out.
         :param gloss: share of mirror reflection seen head-on.
         :param tint: factor on the linear colour.
+        :param grain: the detail close by; None draws one.
         """
         image = np.asarray(texture)
         image = image.reshape(1, 1, 3) if image.ndim == 1 else image
@@ -124,6 +128,7 @@ class SceneBuilder:
         self._sizes.append(sizes)
         self._looks.append((opacity, emission, gloss))
         self._tints.append(tint)
+        self._grains.append(Grain.draw(self.rng) if grain is None else grain)
         return len(self._offsets) - 1
 
     def add(self, triangles: ArrayLike, uvs: ArrayLike, face_materials: ArrayLike) -> None:
@@ -201,6 +206,7 @@ class SceneBuilder:
             texel_offsets=np.array(self._offsets, np.int64), texture_sizes=sizes,
             texels=np.concatenate(self._texels), tints=np.array(self._tints, np.float32),
             opacities=looks[:, 0].copy(), emissions=looks[:, 1].copy(), glosses=looks[:, 2].copy(),
+            grains=np.array(self._grains, np.float32), grain_tiles=tiles(),
             light_positions=_rows([light.position for light in self.lights]),
             light_edges=_rows([(light.edge_a, light.edge_b) for light in self.lights], 2),
             light_powers=_rows([light.power for light in self.lights]),

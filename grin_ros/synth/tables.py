@@ -66,6 +66,8 @@ class Tables(NamedTuple):
     opacities: NDArray[np.float32]  # (M,)
     emissions: NDArray[np.float32]  # (M,)
     glosses: NDArray[np.float32]  # (M,)
+    grains: NDArray[np.float32]  # (M, 3) amount, layer, texels per metre
+    grain_tiles: NDArray[np.int8]  # (layers, texels)
     light_positions: NDArray[np.float32]  # (L, 3)
     light_edges: NDArray[np.float32]  # (L, 2, 3)
     light_powers: NDArray[np.float32]  # (L, 3)
