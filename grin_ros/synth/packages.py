@@ -53,9 +53,11 @@ def put_package(builder: SceneBuilder, spot: ArrayLike, lying: bool = False) -> 
     rng = builder.rng
     kind, yaw = str(rng.choice(KINDS, p=[0.4, 0.2, 0.15, 0.1, 0.1, 0.05])), rng.uniform(0, 6.283)
     printed = rng.random() < (0.75 if kind in ('carton', 'can', 'bottle') else 0.1)
-    picture = materials.page(rng) if rng.random() < 0.3 else materials.picture(rng)
-    look = builder.material(picture if printed else materials.color(rng, (0.1, 1), (0, 0.9)),
-                            gloss=rng.uniform(0, 0.3) if rng.random() < 0.3 else 0.0)
+    if printed:
+        image = materials.page(rng) if rng.random() < 0.3 else materials.picture(rng)
+    else:
+        image = materials.color(rng, (0.1, 1), (0, 0.9))
+    look = builder.material(image, gloss=rng.uniform(0, 0.3) if rng.random() < 0.3 else 0.0)
     if kind == 'carton':
         size = np.array([rng.uniform(0.05, 0.22), rng.uniform(0.06, 0.3), rng.uniform(0.03, 0.1)])
         size = size[[0, 2, 1]] if lying else size

@@ -46,7 +46,7 @@ def lay_table(builder: SceneBuilder, furniture: Furniture, size: tuple[float, fl
         _workplace(bench, size[2])
         things = furniture.office
     if rng.random() < 0.6:
-        _papers(builder, top, yaw, size)
+        _papers(bench, (size[0], size[2]))
     if rng.random() < 0.5:
         lay_packages(bench, size[0], size[2], int(rng.integers(1, 20)))
     elif min(size[0], size[2]) > 0.6 and rng.random() < 0.3:
@@ -57,31 +57,28 @@ def lay_table(builder: SceneBuilder, furniture: Furniture, size: tuple[float, fl
                       rng.uniform(0, 2 * np.pi))
 
 
-def _papers(builder: SceneBuilder, top: np.ndarray, yaw: float,
-            size: tuple[float, float, float]) -> None:
-    """Leave sheets of A6 to A3, books and piles of them on a table."""
-    rng, turn = builder.rng, rotation_y(yaw)
+def _papers(bench: Bench, size: tuple[float, float]) -> None:
+    """Leave sheets of A6 to A3, books and piles of them on a table of that size (x, z) [m]."""
+    builder, rng = bench.builder, bench.builder.rng
     looks = [builder.material(materials.page(rng)), builder.material(materials.picture(rng)),
              builder.material(materials.color(rng, (0.1, 0.98), (0, 0.8)))]
     for _ in range(rng.integers(1, 16)):
         width = 0.105 * np.sqrt(2) ** rng.integers(0, 4)
         length = width * np.sqrt(2)
         reach = np.hypot(width, length) / 2  # however it is turned, it lies on the table
-        room = np.array([size[0], size[2]]) / 2 - reach
+        room = np.array(size) / 2 - reach
         if room.min() < 0:
             continue
         a, b = rng.uniform(-1, 1, 2) * room
-        spot, rise = top + turn @ np.array([a, 0, b]), 0.0
-        angle = yaw + rng.integers(4) * np.pi / 2 + rng.normal(0, 0.2)
+        angle = bench.yaw + rng.integers(4) * np.pi / 2 + rng.normal(0, 0.2)
+        pile = Bench(builder, bench.point(a, 0, b), angle)
         for _ in range(rng.integers(1, 7) if rng.random() < 0.35 else 0):
             thick = rng.uniform(0.006, 0.04)
-            builder.box(spot + (0, rise + thick / 2, 0), (width, thick, length),
-                        looks[rng.integers(3)], 0.3, angle + rng.normal(0, 0.08))
-            rise += thick
-        paper = rotation_y(angle)
-        builder.quad(spot + paper @ np.array([-width / 2, rise + 0.0005, length / 2]),
-                     paper @ np.array([width, 0, 0]), paper @ np.array([0, 0, -length]),
-                     looks[rng.integers(3)])
+            replace(pile, yaw=angle + rng.normal(0, 0.08)).box(
+                (0, thick / 2, 0), (width, thick, length), looks[rng.integers(3)], 0.3)
+            pile = replace(pile, foot=pile.foot + (0, thick, 0))
+        pile.sheet((-width / 2, 0.0005, length / 2), (width, 0, 0), (0, 0, -length),
+                   looks[rng.integers(3)])
 
 
 def _workplace(bench: Bench, depth: float) -> None:

@@ -104,7 +104,7 @@ def test_what_lies_on_a_table_stays_on_it(size: tuple[float, float, float]) -> N
     taken, laid = footprint(size, 2.0, 3.0, 0.7), 0
     for seed in range(20):
         builder = SceneBuilder(np.random.default_rng(seed))
-        _papers(builder, np.array([2.0, size[1], 3.0]), 0.7, size)
+        _papers(fitments.Bench(builder, np.array([2.0, size[1], 3.0]), 0.7), (size[0], size[2]))
         for corners in builder._triangles:
             assert size[1] - 1e-9 <= corners[..., 1].min() <= corners[..., 1].max() < size[1] + 0.3
             flat = corners.reshape(-1, 3)[:, ::2]
