@@ -28,6 +28,7 @@ from numpy.typing import NDArray
 from grin_ros.camera import Camera
 from grin_ros.data.sample import Sample
 from grin_ros.data.sparse import choose_pixels, label_mask, make_prompts
+from grin_ros.synth.sensor import contrast
 
 MIN_HFOV_DEG = 17.0
 
@@ -117,12 +118,13 @@ def random_crop(sample: Sample, size: tuple[int, int], rng: np.random.Generator,
 
 def photometric(image: NDArray[np.uint8], rng: np.random.Generator,
                 restyle_rate: float = 0.2) -> NDArray[np.uint8]:
-    """Vary exposure, colour, blur, motion, sharpness, noise and JPEG quality of uint8 RGB."""
+    """Vary exposure, contrast, colour, blur, motion, sharpness, noise and JPEG of uint8 RGB."""
     x: NDArray[np.float32] = image.astype(np.float32) / np.float32(255)
     if rng.random() < restyle_rate:
         x = restyle(x, rng)
     x = x ** math.exp(rng.normal(0.0, 0.3))
     x *= np.float32(rng.uniform(0.6, 1.4)) * rng.uniform(0.85, 1.15, 3).astype(np.float32)
+    x = contrast(np.clip(x, 0, 1), math.exp(rng.uniform(-0.2, 0.5)))
     grey = x.mean(-1, keepdims=True)
     x = grey + (x - grey) * np.float32(rng.uniform(0.1, 1.4))
     choice = rng.random()
