@@ -31,6 +31,7 @@ from grin_ros.synth.texels import compiled, grain, surface
 LIFT_M = 2e-3  # secondary rays start this far above the surface
 NOTHING = 0xFFFFFFFF
 
+
 @intrinsic
 def call_c(typing_context, function, first, second, third):
     """Call the C function at an address with three pointers; an address can be cached."""

@@ -19,6 +19,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 import hashlib
 import json
 import logging
@@ -96,14 +97,15 @@ def export_bundle(checkpoint: checkpoints.Checkpoint, folder: Path, *, name: str
         raise GrinError('the checkpoint holds weights that are not finite in fp16: export an '
                         'earlier one')
     torch.set_num_threads(1)  # a busy machine slows two torch threads more than it speeds them
+    # The graphs are made of the weights that ship, so that they can be made again of those.
+    checkpoint = replace(checkpoint, model={}, optimizer={}, ema={
+        name: tensor.half() for name, tensor in checkpoint.ema.items()})
     model = deployable(checkpoint)
     folder.mkdir(parents=True, exist_ok=True)
     graphs = export_graphs(model)
     write_int8(graphs['denoiser.onnx'], folder / INT8_DENOISER)
     share_weights(graphs, folder, 'weights.bin')
-    checkpoints.save(folder / WEIGHTS, checkpoints.Checkpoint(
-        checkpoint.config, {k: v.half() for k, v in checkpoint.ema.items()}, {}, {},
-        checkpoint.step, checkpoint.metrics))
+    checkpoints.save(folder / WEIGHTS, checkpoint)
     probe = make_probe(model)
     np.savez_compressed(folder / PROBE, **probe)
     facts = {
