@@ -14,7 +14,6 @@
 #
 # SPDX-License-Identifier: Apache-2.0
 
-
 """
 Grain: the detail that surfaces keep however close one looks, as tiles of noise.
 
