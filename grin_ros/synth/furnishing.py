@@ -24,8 +24,9 @@ from grin_ros.synth import fitments, materials
 from grin_ros.synth.fitments import Bench
 from grin_ros.synth.furniture import Furniture, pick
 from grin_ros.synth.packages import put_bin
-from grin_ros.synth.places import Footprint, footprint
+from grin_ros.synth.places import Footprint, footprint, take
 from grin_ros.synth.scene import SceneBuilder
+from grin_ros.synth.seats import seat
 from grin_ros.synth.table_tops import lay_table
 
 
@@ -47,12 +48,14 @@ def furnish(builder: SceneBuilder, furniture: Furniture, room: tuple[float, floa
         else:
             x, z = rng.uniform(0, size_x), rng.uniform(0, size_z)
             yaw = rng.integers(4) * np.pi / 2 if rng.random() < 0.5 else rng.uniform(0, 2 * np.pi)
-        if not _take(taken, footprint(model.size, x, z, yaw), room):
+        if not take(taken, footprint(model.size, x, z, yaw), room):
             continue
         builder.model(model, (x, max(model.elevation, 0), z), yaw)
         if model in furniture.flat:
             lay_table(builder, furniture, model.size, (x, z, yaw))
             table_tops.append((x, model.size[1], z))
+        if model in furniture.tables:
+            seat(builder, furniture, model.size, (x, z, yaw), room, taken)
     return table_tops
 
 
@@ -65,16 +68,6 @@ def _against_wall(rng: np.random.Generator, room: tuple[float, float, float],
             (size_x - gap, z, -np.pi / 2))[rng.integers(4)]
 
 
-def _take(taken: list[Footprint], place: Footprint, room: tuple[float, float, float]) -> bool:
-    """Take the floor for a thing if it is inside the room and free."""
-    free = (place.half_x + 0.02 < place.x < room[0] - place.half_x - 0.02
-            and place.half_z + 0.02 < place.z < room[2] - place.half_z - 0.02
-            and not any(place.overlaps(other) for other in taken))
-    if free:
-        taken.append(place)
-    return free
-
-
 def _fit_out(builder: SceneBuilder, furniture: Furniture, room: tuple[float, float, float],
              taken: list[Footprint]) -> list[tuple[float, float, float]]:
     """Build shelves, desks and a kitchen row; return the middles of the tops one works at."""
@@ -85,7 +78,7 @@ def _fit_out(builder: SceneBuilder, furniture: Furniture, room: tuple[float, flo
             x, z, yaw = _against_wall(rng, room, size[2])
             if not against_wall:
                 x, z = rng.uniform(0, room[0]), rng.uniform(0, room[2])
-            if _take(taken, footprint(size, x, z, yaw), room):
+            if take(taken, footprint(size, x, z, yaw), room):
                 return Bench(builder, np.array([x, 0.0, z]), yaw)
         return None
 
@@ -93,14 +86,16 @@ def _fit_out(builder: SceneBuilder, furniture: Furniture, room: tuple[float, flo
         size = rng.uniform(0.6, 1.6), rng.uniform(0.9, 2.1), rng.uniform(0.22, 0.45)
         if place := bench(size):
             fitments.shelf(place, furniture, size)
-    for _ in range(rng.integers(0, 4) if rng.random() < 0.3 else 0):
+    desks = 0.7 if furniture.room == 'Office' else 0.2
+    for _ in range(rng.integers(0, 4) if rng.random() < desks else 0):
         size = rng.uniform(1.0, 2.0), rng.uniform(0.68, 0.78), rng.uniform(0.55, 0.9)
         if place := bench(size, rng.random() < 0.5):
             fitments.desk(place, size)
             x, _, z = place.foot
             lay_table(builder, furniture, size, (x, z, place.yaw))
             tops.append((x, size[1], z))
-    if rng.random() < 0.2:
+            seat(builder, furniture, size, (x, z, place.yaw), room, taken)
+    if rng.random() < (0.8 if furniture.room == 'Kitchen' else 0.08):
         size = rng.uniform(1.0, 3.2), 2.2, 0.62
         if place := bench(size):
             height = fitments.kitchen(place, furniture, size[0])

@@ -14,7 +14,7 @@
 #
 # SPDX-License-Identifier: Apache-2.0
 
-"""Furniture: the library of models sorted by what a room needs."""
+"""Furniture: the library of models sorted by what a room needs, and what one room has of it."""
 
 from __future__ import annotations
 
@@ -24,7 +24,12 @@ from grin_ros.synth.assets import Model
 
 OFFICE = ('Book', 'Coffee mug', 'Coffee cup', 'Desk lamp', 'Mobile phone', 'Headphones', 'Glasses',
           'Wireless phone', 'Little plant')
-INDOORS = ('Living room', 'Bedroom', 'Kitchen', 'Bathroom', 'Office', 'Miscellaneous')
+# What rooms are for, and how often: the library's categories; '' has something of everything.
+ROOMS = {'Living room': 0.28, 'Bedroom': 0.13, 'Kitchen': 0.14, 'Bathroom': 0.06, 'Office': 0.24,
+         '': 0.15}
+INDOORS = (*ROOMS, 'Miscellaneous')
+# Shares of the library in one room: of its own category, and of others; the rest is elsewhere.
+OWN, STRAY = 0.5, 0.08
 
 
 class Furniture:
@@ -32,10 +37,12 @@ class Furniture:
 
     def __init__(self, library: list[Model]) -> None:
         """Sort the library once; worlds share the result."""
+        self.room = ''
         self.by_category: dict[str, list[Model]] = {}
         for model in library:
             self.by_category.setdefault(model.category, []).append(model)
-        self.small = [m for m in library if m.longest < 0.5 and not m.door_or_window]
+        self.small = [m for m in library if m.longest < 0.5 and not m.door_or_window
+                      and m.elevation < 0.05]
         self.floor = [m for m in library
                       if m.category in INDOORS and 0.4 <= m.longest < 3.2 and m.size[1] < 2.3
                       and m.elevation < 0.3 and not m.door_or_window]
@@ -43,7 +50,34 @@ class Furniture:
                        and any(word in m.name.lower() for word in ('table', 'desk'))]
         self.flat = [m for m in self.floor if m in self.tables or has_flat_top(m)]
         self.office = [m for m in self.small if m.category == 'Office' or m.name in OFFICE]
+        self.chairs = [m for m in self.floor if 'chair' in m.name.lower()
+                       and max(m.size[0], m.size[2]) < 0.72 and 0.7 < m.size[1] < 1.1]
+        self.sofas = [m for m in self.floor if any(
+            word in m.name.lower() for word in ('sofa', 'couch', 'armchair')) and m.size[1] < 1.1]
         self.people = self.by_category.get('Characters', [])
+
+    def of_a_room(self, rng: np.random.Generator) -> Furniture:
+        """
+        Return what one room has: things that go together, and few, so that some are there twice.
+
+        Half of one category, a few strays, and one model of chair or two.
+        """
+        chosen = Furniture([])
+        chosen.room = str(rng.choice(list(ROOMS), p=list(ROOMS.values())))
+        chosen.people = self.people
+        for name in ('small', 'floor', 'chairs', 'sofas'):
+            models = getattr(self, name)
+            own = np.array([m.category == chosen.room for m in models], bool)
+            share = np.where(own, OWN, STRAY) if chosen.room else np.full(len(models), 0.2)
+            setattr(chosen, name, [m for m, kept in zip(
+                models, rng.random(len(models)) < share, strict=True) if kept])
+        if len(chosen.chairs) > 2:
+            chosen.chairs = [pick(rng, chosen.chairs) for _ in range(2)]
+        there = {id(model) for model in chosen.floor}
+        chosen.tables = [model for model in self.tables if id(model) in there]
+        chosen.flat = [model for model in self.flat if id(model) in there]
+        chosen.office = self.office
+        return chosen
 
     def draw(self, rng: np.random.Generator) -> Model | None:
         """Return a piece for the floor, a table more often than chance would."""

@@ -29,12 +29,13 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from grin_ros.synth.materials import fbm
+from grin_ros.synth.materials import noises
 
 SIZE = 512  # texels of the finest level of a tile, each way
 LEVELS = 10  # down to one texel
 # How fast the noise falls with frequency, and how far it is drawn out: plaster to wood.
 NOISES = ((0.3, 1.0), (0.7, 1.0), (1.0, 1.0), (1.4, 1.0), (0.8, 8.0), (1.1, 8.0), (0.6, 30.0))
+LOWEST = 12.0  # cycles per tile: real walls and floors are even, but for the light on them
 UNIT = 40.0  # of int8 to one standard deviation
 
 
@@ -44,7 +45,7 @@ def tiles() -> NDArray[np.int8]:
     rng = np.random.default_rng(7)
     layers = []
     for exponent, stretch in NOISES:
-        level = fbm(rng, SIZE, exponent, stretch).clip(-127 / UNIT, 127 / UNIT)
+        level = noises(rng, 1, SIZE, exponent, stretch, LOWEST)[0].clip(-127 / UNIT, 127 / UNIT)
         levels = []
         for _ in range(LEVELS):
             levels.append((level * UNIT).round().astype(np.int8).ravel())

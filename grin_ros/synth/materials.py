@@ -48,11 +48,22 @@ def fbm(rng: np.random.Generator, size: int = SIZE, exponent: float | None = Non
 def _noise_bank(size: int, exponent: float, stretch: float) -> NDArray[np.float32]:
     """Return BANK noises; Fourier transforms were a fifth of the time of a world."""
     rng = np.random.default_rng((size, round(10 * exponent), round(10 * stretch)))
+    return noises(rng, BANK, size, exponent, stretch)
+
+
+def noises(rng: np.random.Generator, count: int, size: int, exponent: float, stretch: float = 1.0,
+           lowest: float = 0.0) -> NDArray[np.float32]:
+    """
+    Make seamless noises (count, size, size) with a power-law spectrum, mean 0 and deviation 1.
+
+    :param lowest: frequency below which there is nothing [cycles per size].
+    """
     frequency = np.fft.fftfreq(size)
     radius = np.hypot(*np.meshgrid(frequency * stretch, frequency))
     radius[0, 0] = 1
-    phases = np.exp(2j * np.pi * rng.random((BANK, size, size)))
-    noise = np.fft.ifft2(phases / radius ** exponent).real
+    amplitude = radius ** -exponent * (radius * size >= lowest)
+    phases = np.exp(2j * np.pi * rng.random((count, size, size)))
+    noise = np.fft.ifft2(phases * amplitude).real
     noise -= noise.mean((1, 2), keepdims=True)
     return (noise / noise.std((1, 2), keepdims=True)).astype(np.float32)
 
@@ -98,7 +109,7 @@ def texture(rng: np.random.Generator, kind: str | None = None,
         return _courses(rng, kind, tones)
     if kind == 'carpet':
         grain = 1 + rng.uniform(0.05, 0.3) * rng.standard_normal((SIZE, SIZE, 1))
-        return np.clip(color(rng, (0.15, 0.7), tones) * grain + 0.05 * fbm(rng)[..., None], 0, 1)
+        return np.clip(color(rng, (0.15, 0.7), tones) * grain + 0.02 * fbm(rng)[..., None], 0, 1)
     if kind == 'speckle':  # terrazzo, granite
         share = (fbm(rng, exponent=0.5) > rng.uniform(0.3, 1.5)).astype(np.float64)
         return mix(share, color(rng, saturation=tones), color(rng, (0.3, 0.9), (0, 0.2)))

@@ -69,3 +69,18 @@ def footprint(size: tuple[float, float, float], x: float, z: float, yaw: float) 
     c, s = abs(np.cos(yaw)), abs(np.sin(yaw))
     return Footprint(x, z, (size[0] * c + size[2] * s) / 2,
                      (size[0] * s + size[2] * c) / 2, size[1])
+
+
+def take(taken: list[Footprint], place: Footprint, room: tuple[float, float, float],
+         under: Footprint | None = None) -> bool:
+    """
+    Take the floor for a thing if it is inside the room and free.
+
+    :param under: what it may stand under in part, as a chair does.
+    """
+    free = (place.half_x + 0.02 < place.x < room[0] - place.half_x - 0.02
+            and place.half_z + 0.02 < place.z < room[2] - place.half_z - 0.02
+            and not any(place.overlaps(other) for other in taken if other is not under))
+    if free:
+        taken.append(place)
+    return free

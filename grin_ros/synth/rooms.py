@@ -76,6 +76,7 @@ def _fill(builder: SceneBuilder, furniture: Furniture, room: Size, corridor: boo
         builder.box((x, height / 2, z), (width, height, depth), wall_material,
                     rng.uniform(0.6, 3))
         taken.append(Footprint(x, z, width / 2, depth / 2, height))
+    furniture = furniture.of_a_room(rng)
     table_tops = furnish(builder, furniture, room, taken, corridor)
     floor_spots = clutter(builder, furniture, room, taken)
     _lamps(builder, room, corridor)

@@ -157,9 +157,22 @@ class SceneBuilder:
         corners = (CUBE * size) @ rotation_y(yaw).T + np.asarray(center)
         self.add(corners, CUBE_UVS * (size[CUBE_EDGES] / texture_m)[:, None], material)
 
-    def model(self, model: Model, position: ArrayLike, yaw: float, recolor: float = 0.4
-              ) -> None:
-        """Place a model with its foot at position; the chance recolor gives it new colours."""
+    def model(self, model: Model, position: ArrayLike, yaw: float, recolor: float = 0.4,
+              looks: list[int] | None = None) -> list[int]:
+        """
+        Place a model with its foot at position; the chance recolor gives it new colours.
+
+        :param looks: the materials of another of the same model, when they are a set.
+        :returns: its materials.
+        """
+        looks = self._looks_of(model, recolor) if looks is None else looks
+        triangles = model.mesh.triangles @ rotation_y(yaw).T
+        self.add(triangles + np.asarray(position), model.mesh.uvs,
+                 np.array(looks)[model.mesh.face_materials])
+        return looks
+
+    def _looks_of(self, model: Model, recolor: float) -> list[int]:
+        """Add the materials of a model, some with new colours."""
         rng = self.rng
         new_colors = rng.random() < recolor
         numbers = []
@@ -177,9 +190,7 @@ class SceneBuilder:
             else:
                 texture = np.clip(look.color, 0.03, 1)
             numbers.append(self.material(texture, opacity, gloss=gloss))
-        triangles = model.mesh.triangles @ rotation_y(yaw).T
-        self.add(triangles + np.asarray(position), model.mesh.uvs,
-                 np.array(numbers)[model.mesh.face_materials])
+        return numbers
 
     @property
     def face_count(self) -> int:

@@ -65,7 +65,7 @@ class Doorway:
 def surface(builder: SceneBuilder, kind: str) -> tuple[int, float]:
     """Add a material for a floor, ceiling or wall; return it and its texture's real size [m]."""
     rng = builder.rng
-    plain = {'wall': 0.75, 'ceiling': 0.9, 'floor': 0.04}[kind]
+    plain = {'wall': 0.85, 'ceiling': 0.9, 'floor': 0.04}[kind]
     if rng.random() < plain:
         look, size_m = 'paint', rng.uniform(0.6, 3)
         image = materials.paint(rng)
