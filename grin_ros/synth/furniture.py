@@ -28,8 +28,8 @@ OFFICE = ('Book', 'Coffee mug', 'Coffee cup', 'Desk lamp', 'Mobile phone', 'Head
 ROOMS = {'Living room': 0.28, 'Bedroom': 0.13, 'Kitchen': 0.14, 'Bathroom': 0.06, 'Office': 0.24,
          '': 0.15}
 INDOORS = (*ROOMS, 'Miscellaneous')
-# Shares of the library in one room: of its own category, and of others; the rest is elsewhere.
-OWN, STRAY = 0.5, 0.08
+# Shares of the library in one room: of its own category, of others, and of all if it has none.
+OWN, STRAY, ANY = 0.5, 0.08, 0.2
 
 
 class Furniture:
@@ -65,12 +65,16 @@ class Furniture:
         chosen = Furniture([])
         chosen.room = str(rng.choice(list(ROOMS), p=list(ROOMS.values())))
         chosen.people = self.people
-        for name in ('small', 'floor', 'chairs', 'sofas'):
-            models = getattr(self, name)
-            own = np.array([m.category == chosen.room for m in models], bool)
-            share = np.where(own, OWN, STRAY) if chosen.room else np.full(len(models), 0.2)
-            setattr(chosen, name, [m for m, kept in zip(
-                models, rng.random(len(models)) < share, strict=True) if kept])
+
+        def some(models: list[Model]) -> list[Model]:
+            shares = [ANY if not chosen.room else OWN if model.category == chosen.room else STRAY
+                      for model in models]
+            drawn = rng.random(len(models))
+            return [model for model, x, share in zip(models, drawn, shares, strict=True)
+                    if x < share]
+
+        chosen.small, chosen.floor = some(self.small), some(self.floor)
+        chosen.chairs, chosen.sofas = some(self.chairs), some(self.sofas)
         if len(chosen.chairs) > 2:
             chosen.chairs = [pick(rng, chosen.chairs) for _ in range(2)]
         there = {id(model) for model in chosen.floor}

@@ -92,3 +92,11 @@ def test_grains_are_drawn_from_none_to_that_of_a_carpet():
     assert {grain.layer for grain in drawn} == set(range(len(NOISES)))
     texels = np.array([grain.texels_per_m for grain in drawn])
     assert 0.3 < (texels < 0).mean() < 0.7 and 500 < np.median(np.abs(texels)) < 2000
+
+
+def test_grain_leaves_walls_even_from_afar():
+    """Over a sixth of a tile, some 9 cm, it averages out: floors and walls were like clouds."""
+    finest = tiles()[:, :SIZE * SIZE].reshape(-1, SIZE, SIZE) / UNIT
+    block = SIZE // 8 // 2 * 2
+    coarse = finest.reshape(-1, SIZE // block, block, SIZE // block, block).mean((2, 4))
+    assert (coarse.std((1, 2)) < 0.3).all() and (finest.std((1, 2)) > 0.9).all()
