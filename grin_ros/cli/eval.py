@@ -36,7 +36,7 @@ from grin_ros.data.sample import Sample
 from grin_ros.data.sparse import scan_prompts
 from grin_ros.errors import GrinError
 from grin_ros.estimator import DepthEstimate, DepthEstimator
-from grin_ros.evaluation.breakdown import by_fov, by_range, small_table, table
+from grin_ros.evaluation.breakdown import by_fov, by_range, Row, small_table, table
 from grin_ros.evaluation.evaluate import Grid, mean_rows, score
 from grin_ros.evaluation.grid_limit import through_grid
 from grin_ros.evaluation.report import WorstFrames
@@ -76,16 +76,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Score every frame, print the rows, their means and breakdowns."""
-    if options.floor and options.no_intrinsics:
-        raise GrinError('--floor needs the camera: leave out --no-intrinsics')
-    if options.ranges < 0:
-        raise GrinError(f'--ranges must be at least 0, not {options.ranges}')
-    if options.ranges and (options.floor or options.no_intrinsics):
-        raise GrinError('--ranges tell the scale and need the camera: leave out --floor and '
-                        '--no-intrinsics')
-    if options.report_frames < 1:
-        raise GrinError(f'--report-frames must be at least 1, not {options.report_frames}')
-    need_place(options.report, '--report')
+    check(options)
     protocol = chosen_protocol(options)
     samples = load_samples(options)
     estimator = load_estimator(options)
@@ -108,16 +99,7 @@ def run(options: argparse.Namespace) -> int:
     means = mean_rows(rows)
     if not means:
         raise GrinError(f'no frame in {options.data} has truth between the depth limits')
-    ranges, fovs = by_range(rows), by_fov(rows)
-    print(table([*rows, *means]))
-    print('\nsigma: share of truth within it, and abs_rel without the 30 % of largest sigma')
-    print(small_table(means, SIGMA_COLUMNS, 'frames'))
-    if any(row['edge_abs_rel'] == row['edge_abs_rel'] for row in means):
-        print('\nwithin 4 px of depth edges: abs_rel, flying pixels, and abs_rel of the truth '
-              'asked on the query grid only')
-        print(small_table(means, EDGE_COLUMNS, 'frames'))
-    for name, group in (('true range', ranges), ('field of view', fovs)):
-        print('\n' + small_table(group, RANGE_COLUMNS, name))
+    print_figures(rows, means)
     steps = options.steps or estimator.bundle.default_steps
     how = (f'{estimator.bundle.name} on {estimator.backend.reason}\n{options.dataset}: steps '
            f'{steps}, samples {options.samples}, align {options.align}, '
@@ -134,8 +116,39 @@ def run(options: argparse.Namespace) -> int:
         'align': options.align, 'no_intrinsics': options.no_intrinsics,
         'floor': options.floor, 'ranges': options.ranges,
         'protocol': vars(protocol), 'steps': steps, 'samples': options.samples, 'means': means,
-        'by_range': ranges, 'by_fov': fovs, 'frames': rows})
+        'by_range': by_range(rows), 'by_fov': by_fov(rows), 'frames': rows})
     return 0
+
+
+def check(options: argparse.Namespace) -> None:
+    """
+    Refuse options that do not go together, before anything is loaded.
+
+    :raises GrinError: naming the option.
+    """
+    if options.floor and options.no_intrinsics:
+        raise GrinError('--floor needs the camera: leave out --no-intrinsics')
+    if options.ranges < 0:
+        raise GrinError(f'--ranges must be at least 0, not {options.ranges}')
+    if options.ranges and (options.floor or options.no_intrinsics):
+        raise GrinError('--ranges tell the scale and need the camera: leave out --floor and '
+                        '--no-intrinsics')
+    if options.report_frames < 1:
+        raise GrinError(f'--report-frames must be at least 1, not {options.report_frames}')
+    need_place(options.report, '--report')
+
+
+def print_figures(rows: list[Row], means: list[Row]) -> None:
+    """Print each frame and the means, then sigma, edges, ranges and fields of view."""
+    print(table([*rows, *means]))
+    print('\nsigma: share of truth within it, and abs_rel without the 30 % of largest sigma')
+    print(small_table(means, SIGMA_COLUMNS, 'frames'))
+    if any(row['edge_abs_rel'] == row['edge_abs_rel'] for row in means):
+        print('\nwithin 4 px of depth edges: abs_rel, flying pixels, and abs_rel of the truth '
+              'asked on the query grid only')
+        print(small_table(means, EDGE_COLUMNS, 'frames'))
+    for name, group in (('true range', by_range(rows)), ('field of view', by_fov(rows))):
+        print('\n' + small_table(group, RANGE_COLUMNS, name))
 
 
 def mount_of(sample: Sample) -> Mount:

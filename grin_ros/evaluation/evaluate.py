@@ -27,7 +27,7 @@ from numpy.typing import NDArray
 
 from grin_ros.data.sample import Sample
 from grin_ros.estimator import DepthEstimate
-from grin_ros.evaluation.breakdown import range_bins
+from grin_ros.evaluation.breakdown import range_bins, Row
 from grin_ros.evaluation.protocol import Protocol
 from grin_ros.metrics import depth_metrics, edges, NAMES, scored_depth, sigma
 
@@ -37,7 +37,6 @@ DENSE = 0.8  # share of known pixels from which on truth has edges that can be s
 
 DEFAULT = Protocol()
 
-Row = dict[str, Any]
 Grid = tuple[NDArray[np.float32], NDArray[np.float32]]
 
 

@@ -28,7 +28,8 @@ from typing import Any
 from grin_ros.data.sample import Sample
 from grin_ros.errors import GrinError
 from grin_ros.estimator import DepthEstimator
-from grin_ros.evaluation.evaluate import frame_name, mean_row, Row, score_frame
+from grin_ros.evaluation.breakdown import Row
+from grin_ros.evaluation.evaluate import frame_name, mean_row, score_frame
 from grin_ros.evaluation.protocol import Protocol
 
 STEPS = 1, 2, 4, 8, 16
