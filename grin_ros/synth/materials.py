@@ -54,7 +54,7 @@ def _noise_bank(size: int, exponent: float, stretch: float) -> NDArray[np.float3
 def noises(rng: np.random.Generator, count: int, size: int, exponent: float, stretch: float = 1.0,
            lowest: float = 0.0) -> NDArray[np.float32]:
     """
-    Make seamless noises (count, size, size) with a power-law spectrum, mean 0 and deviation 1.
+    Make seamless noise of a power-law spectrum, mean 0 and deviation 1: (count, size, size).
 
     :param lowest: frequency below which there is nothing [cycles per size].
     """
