@@ -27,13 +27,14 @@ from grin_ros.synth.scene import rotation_y, SceneBuilder
 Size = tuple[float, float, float]
 
 
-def seat(builder: SceneBuilder, furniture: Furniture, table: Size, pose: Size, room: Size,
-         taken: list[Footprint]) -> None:
+def seat(builder: SceneBuilder, furniture: Furniture, table: Size,
+         pose: tuple[float, float, float], room: Size, taken: list[Footprint]) -> None:
     """
     Stand chairs of one model around a table, or sofas before a low one, where there is room.
 
     :param table: its size (width, height, depth) [m].
     :param pose: x, z [m] and yaw [rad] of the table.
+    :param room: its size (x, y, z) [m].
     :param taken: where things stand, the table last.
     """
     rng = builder.rng
