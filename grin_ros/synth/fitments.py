@@ -127,6 +127,15 @@ def desk(bench: Bench, size: Size) -> None:
             bench.box((x, tall * (row + 0.7) / 3, depth * 0.4), (0.12, 0.012, 0.03), legs)
 
 
+def cabinet(bench: Bench, size: Size) -> None:
+    """Build a chest of drawers, a cabinet or a wardrobe of (width, height, depth)."""
+    builder, rng = bench.builder, bench.builder.rng
+    front = wood_or_color(builder)
+    body = front if rng.random() < 0.5 else wood_or_color(builder)
+    handle = builder.material(materials.color(rng, (0.05, 0.9), (0, 0.1)))
+    _units(bench, front, body, handle, (size[0], 0.0, size[1]), size[2])
+
+
 def kitchen(bench: Bench, furniture: Furniture, width: float) -> float:
     """
     Build a row of kitchen units: cupboards, worktop, tiles behind it, wall units above.

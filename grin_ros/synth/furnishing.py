@@ -22,7 +22,7 @@ import numpy as np
 
 from grin_ros.synth import fitments, materials
 from grin_ros.synth.fitments import Bench
-from grin_ros.synth.furniture import Furniture, pick
+from grin_ros.synth.furniture import few, Furniture, pick
 from grin_ros.synth.packages import put_bin
 from grin_ros.synth.places import Footprint, footprint, take
 from grin_ros.synth.scene import SceneBuilder
@@ -35,8 +35,9 @@ def furnish(builder: SceneBuilder, furniture: Furniture, room: tuple[float, floa
     """Stand furniture along the walls and in the room; return the middles of table tops."""
     rng = builder.rng
     size_x, _, size_z = room
-    table_tops = _fit_out(builder, furniture, room, taken)
-    wanted = len(taken) + min(int(rng.uniform(0.4, 1.2) * size_x * size_z / 1.5) + 2, 34)
+    fullness = 1.2 * 24 ** -rng.random()  # from a piece in a room to hardly a way through it
+    table_tops = _fit_out(builder, furniture, room, taken, fullness)
+    wanted = len(taken) + min(int(fullness * size_x * size_z / 1.5) + 1, 34)
     for _ in range(wanted * 3):
         model = furniture.draw(rng)
         if model is None or len(taken) >= wanted:
@@ -69,8 +70,8 @@ def _against_wall(rng: np.random.Generator, room: tuple[float, float, float],
 
 
 def _fit_out(builder: SceneBuilder, furniture: Furniture, room: tuple[float, float, float],
-             taken: list[Footprint]) -> list[tuple[float, float, float]]:
-    """Build shelves, desks and a kitchen row; return the middles of the tops one works at."""
+             taken: list[Footprint], fullness: float) -> list[tuple[float, float, float]]:
+    """Build shelves, cabinets, desks, a kitchen row; return the middles of low tops."""
     rng, tops = builder.rng, []
 
     def bench(size: tuple[float, float, float], against_wall: bool = True) -> Bench | None:
@@ -82,10 +83,19 @@ def _fit_out(builder: SceneBuilder, furniture: Furniture, room: tuple[float, flo
                 return Bench(builder, np.array([x, 0.0, z]), yaw)
         return None
 
-    for _ in range(rng.integers(0, 3)):
+    for _ in range(rng.binomial(2, min(fullness + 0.1, 0.5))):
         size = rng.uniform(0.6, 1.6), rng.uniform(0.9, 2.1), rng.uniform(0.22, 0.45)
         if place := bench(size):
             fitments.shelf(place, furniture, size)
+    for _ in range(rng.binomial(2, 0.35)):
+        low = rng.random() < 0.7
+        size = (rng.uniform(0.4, 1.6), rng.uniform(0.5, 1.1) if low else rng.uniform(1.6, 2.2),
+                rng.uniform(0.35, 0.8))
+        if place := bench(size, rng.random() < 0.7):
+            fitments.cabinet(place, size)
+            if low:
+                lay_table(builder, furniture, size, (place.foot[0], place.foot[2], place.yaw))
+                tops.append((place.foot[0], size[1], place.foot[2]))
     desks = 0.7 if furniture.room == 'Office' else 0.2
     for _ in range(rng.integers(0, 4) if rng.random() < desks else 0):
         size = rng.uniform(1.0, 2.0), rng.uniform(0.68, 0.78), rng.uniform(0.55, 0.9)
@@ -114,7 +124,7 @@ def clutter(builder: SceneBuilder, furniture: Furniture, room: tuple[float, floa
         image = materials.texture(rng, str(kind))
         builder.quad((corner[0], 0.006, corner[1]), (size[0], 0, 0), (0, 0, size[1]),
                      builder.material(image), tuple(size))
-    for _ in range(rng.integers(0, 6)):
+    for _ in range(few(rng, 7) - 1):
         x, z = rng.uniform(0.2, room[0] - 0.2), rng.uniform(0.2, room[2] - 0.2)
         if any(place.holds((x, 0, z), 0.2) for place in taken):
             continue
@@ -124,8 +134,9 @@ def clutter(builder: SceneBuilder, furniture: Furniture, room: tuple[float, floa
             put_bin(Bench(builder, np.array([x, 0, z]), rng.uniform(0, 2 * np.pi)))
         elif choice < 0.55 or not furniture.small:
             size = rng.uniform(0.05, 0.5, 3)
-            image = materials.texture(rng) if rng.random() < 0.5 else materials.picture(rng)
-            builder.box((x, size[1] / 2, z), size, builder.material(image), rng.uniform(0.2, 1),
+            # Cardboard has the colours of wood.
+            image = (materials.wood, materials.label, materials.color)[rng.integers(3)](rng)
+            builder.box((x, size[1] / 2, z), size, builder.material(image), float(size.max()),
                         rng.uniform(0, 2 * np.pi))
         else:
             for _ in range(rng.integers(1, 5)):  # seldom does a thing lie quite alone

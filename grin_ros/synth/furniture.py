@@ -101,6 +101,15 @@ def has_flat_top(model: Model) -> bool:
     return bool(model.size[1] < 1.2 and area > 0.7 * model.size[0] * model.size[2])
 
 
+def few(rng: np.random.Generator, most: int) -> int:
+    """
+    Return 1..most, few as likely as many: of 15 things one or two a third of the time.
+
+    Were things always as close together, how many are seen would tell how far they are.
+    """
+    return int((most + 1) ** rng.random())
+
+
 def pick(rng: np.random.Generator, models: list[Model]) -> Model:
     """Return one of the models."""
     return models[rng.integers(len(models))]

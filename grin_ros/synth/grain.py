@@ -69,11 +69,9 @@ class Grain(NamedTuple):
     texels_per_m: float
 
     @classmethod
-    def draw(cls, rng: np.random.Generator) -> Grain:
-        """Draw the grain of some material: from none to that of a carpet."""
-        amount = 0.0
-        if rng.random() < 0.8:
-            amount = float(np.exp(rng.uniform(np.log(0.01), np.log(0.2))))
+    def draw(cls, rng: np.random.Generator, strongest: float = 0.08) -> Grain:
+        """Draw the grain of some material, none (20 %) or up to the strongest amount."""
+        amount = strongest * float(20 ** -rng.random()) if rng.random() < 0.8 else 0.0
         texels_per_m = float(np.exp(rng.normal(np.log(1000), 0.6)))
         return cls(amount, int(rng.integers(len(NOISES))),
                    float(rng.choice([-1, 1])) * texels_per_m)

@@ -94,8 +94,8 @@ def paint(rng: np.random.Generator) -> NDArray:
     strongest = (0.06, 0.25, 0.6)[rng.choice(3, p=[0.5, 0.32, 0.18])]
     darkest = 0.8 if rng.random() < 0.4 else 0.4  # most real rooms are white
     base = color(rng, (darkest, 0.97), (0.0, strongest))
-    stains = fbm(rng, exponent=1.8)[..., None] * rng.uniform(0, 0.02)
-    grain = fbm(rng, exponent=0.6)[..., None] * rng.uniform(0, 0.02)
+    stains = fbm(rng, exponent=1.8)[..., None] * rng.uniform(0, 0.006)
+    grain = fbm(rng, exponent=0.6)[..., None] * rng.uniform(0, 0.01)
     return np.clip(base + stains + grain, 0, 1)
 
 
@@ -109,7 +109,7 @@ def texture(rng: np.random.Generator, kind: str | None = None,
         return _courses(rng, kind, tones)
     if kind == 'carpet':
         grain = 1 + rng.uniform(0.05, 0.3) * rng.standard_normal((SIZE, SIZE, 1))
-        return np.clip(color(rng, (0.15, 0.7), tones) * grain + 0.02 * fbm(rng)[..., None], 0, 1)
+        return np.clip(color(rng, (0.15, 0.7), tones) * grain, 0, 1)
     if kind == 'speckle':  # terrazzo, granite
         share = (fbm(rng, exponent=0.5) > rng.uniform(0.3, 1.5)).astype(np.float64)
         return mix(share, color(rng, saturation=tones), color(rng, (0.3, 0.9), (0, 0.2)))
@@ -141,7 +141,8 @@ def _courses(rng: np.random.Generator, kind: str, tones: tuple[float, float]) ->
         base = wood(rng)
     else:
         base = color(rng, (0.25, 0.9), tones)
-    surface = base * (shade + rng.uniform(0.02, 0.1) * grain)[..., None]
+    strongest = 0.1 if kind == 'plank' else 0.04
+    surface = base * (shade + rng.uniform(0.1, 1) * strongest * grain)[..., None]
     width = rng.uniform(*{'tile': (0.003, 0.012), 'plank': (0.002, 0.006),
                           'brick': (0.008, 0.03)}[kind])
     joint = (shifted * across % SIZE < SIZE * width * across) | (
@@ -161,17 +162,33 @@ def picture(rng: np.random.Generator) -> NDArray:
     if kind == 'blur':
         noise = np.stack([fbm(rng, exponent=rng.uniform(1.2, 2.2)) for _ in range(3)], -1)
         return np.clip(color(rng) + noise * rng.uniform(0.1, 0.3), 0, 1)
-    if kind == 'shapes':
-        canvas = np.ones((SIZE, SIZE, 3)) * color(rng, (0.7, 1.0), (0, 0.3))
-        for _ in range(rng.integers(3, 14)):
-            x, y, a, b = (int(value) for value in rng.integers(-10, SIZE, 4))
-            ink = color(rng, (0.1, 1.0), (0.2, 1.0)).tolist()
-            if rng.random() < 0.5:
-                cv2.rectangle(canvas, (x, y), (x + a // 2, y + b // 2), ink, -1)
-            else:
-                cv2.circle(canvas, (x, y), abs(a) // 3 + 2, ink, -1)
-        return canvas
-    return page(rng)
+    return shapes(rng) if kind == 'shapes' else page(rng)
+
+
+def shapes(rng: np.random.Generator) -> NDArray:
+    """Return bars and discs on a light ground."""
+    canvas = np.ones((SIZE, SIZE, 3)) * color(rng, (0.7, 1.0), (0, 0.3))
+    for _ in range(rng.integers(3, 14)):
+        x, y, a, b = (int(value) for value in rng.integers(-10, SIZE, 4))
+        ink = color(rng, (0.1, 1.0), (0.2, 1.0)).tolist()
+        if rng.random() < 0.5:
+            cv2.rectangle(canvas, (x, y), (x + a // 2, y + b // 2), ink, -1)
+        else:
+            cv2.circle(canvas, (x, y), abs(a) // 3 + 2, ink, -1)
+    return canvas
+
+
+def label(rng: np.random.Generator) -> NDArray:
+    """Return the print of a package: blocks of colour, pictures and small text on a ground."""
+    canvas = np.ones((SIZE, SIZE, 3)) * color(rng, (0.1, 1.0), (0, 1))
+    for _ in range(rng.integers(1, 7)):
+        block = (page, shapes, landscape, color)[rng.integers(4)](rng)
+        width, height = rng.integers(SIZE // 12, SIZE * 3 // 4, 2).tolist()
+        x, y = rng.integers(0, SIZE - width), rng.integers(0, SIZE - height)
+        if block.ndim == 3:
+            block = cv2.resize(block, (width, height), interpolation=cv2.INTER_AREA)
+        canvas[y:y + height, x:x + width] = block
+    return canvas
 
 
 def page(rng: np.random.Generator) -> NDArray:

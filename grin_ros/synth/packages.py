@@ -54,7 +54,7 @@ def put_package(builder: SceneBuilder, spot: ArrayLike, lying: bool = False) -> 
     kind, yaw = str(rng.choice(KINDS, p=[0.4, 0.2, 0.15, 0.1, 0.1, 0.05])), rng.uniform(0, 6.283)
     printed = rng.random() < (0.75 if kind in ('carton', 'can', 'bottle') else 0.1)
     if printed:
-        image = materials.page(rng) if rng.random() < 0.3 else materials.picture(rng)
+        image = materials.label(rng) if rng.random() < 0.6 else materials.picture(rng)
     else:
         image = materials.color(rng, (0.1, 1), (0, 0.9))
     look = builder.material(image, gloss=rng.uniform(0, 0.3) if rng.random() < 0.3 else 0.0)

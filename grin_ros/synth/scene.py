@@ -183,7 +183,7 @@ class SceneBuilder:
                 numbers.append(self.material(look.texture, opacity, tint=tint))
                 continue
             gloss = 0.25 if look.shininess > 60 and rng.random() < 0.3 else 0.0
-            if new_colors and rng.random() < 0.35:
+            if new_colors and rng.random() < 0.15:
                 texture = materials.texture(rng)
             elif new_colors and rng.random() < 0.7:
                 texture = materials.color(rng)

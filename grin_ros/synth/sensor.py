@@ -35,7 +35,10 @@ def expose(rng: np.random.Generator, image: NDArray[np.float32],
         luminance = luminance[image.shape[0] // 2:]
     level = 0.6 * np.median(luminance) + 0.4 * luminance.mean()
     exposure = rng.uniform(0.09, 0.33) / max(float(level), 1e-4)
-    light = image * (exposure * rng.uniform(0.88, 1.12, 3)).astype(np.float32)
+    # Cameras make the mean of an image grey, more or less: lamps and floors tint it.
+    means = image.mean((0, 1)) + 1e-4
+    balance = (means.mean() / means) ** rng.uniform(0.2, 1) * rng.uniform(0.88, 1.12, 3)
+    light = image * (exposure * balance).astype(np.float32)
     height, width = light.shape[:2]
     row, column = np.ogrid[-1:1:height * 1j, -1:1:width * 1j]
     light = light * (1 - rng.uniform(0, 0.2) * (row ** 2 + column ** 2) / 2

@@ -24,7 +24,7 @@ import numpy as np
 
 from grin_ros.synth import materials
 from grin_ros.synth.fitments import Bench
-from grin_ros.synth.furniture import Furniture, pick
+from grin_ros.synth.furniture import few, Furniture, pick
 from grin_ros.synth.packages import lay_packages, put_bin
 from grin_ros.synth.scene import rotation_y, SceneBuilder
 
@@ -45,13 +45,13 @@ def lay_table(builder: SceneBuilder, furniture: Furniture, size: tuple[float, fl
     if size[0] > 0.9 and size[2] > 0.5 and rng.random() < 0.4:
         _workplace(bench, size[2])
         things = furniture.office
-    if rng.random() < 0.6:
+    if rng.random() < 0.45:
         _papers(bench, (size[0], size[2]))
-    if rng.random() < 0.5:
-        lay_packages(bench, size[0], size[2], int(rng.integers(1, 20)))
+    if rng.random() < 0.45:
+        lay_packages(bench, size[0], size[2], few(rng, 19))
     elif min(size[0], size[2]) > 0.6 and rng.random() < 0.3:
         put_bin(bench)
-    for _ in range(int(14 * rng.random() ** 2) if things else 0):
+    for _ in range(few(rng, 14) - 1 if things else 0):
         a, b = rng.uniform(-0.45, 0.45, 2) * (size[0], size[2])
         builder.model(pick(rng, things), top + turn @ np.array([a, 0, b]),
                       rng.uniform(0, 2 * np.pi))
@@ -62,7 +62,7 @@ def _papers(bench: Bench, size: tuple[float, float]) -> None:
     builder, rng = bench.builder, bench.builder.rng
     looks = [builder.material(materials.page(rng)), builder.material(materials.picture(rng)),
              builder.material(materials.color(rng, (0.1, 0.98), (0, 0.8)))]
-    for _ in range(rng.integers(1, 16)):
+    for _ in range(few(rng, 15)):
         width = 0.105 * np.sqrt(2) ** rng.integers(0, 4)
         length = width * np.sqrt(2)
         reach = np.hypot(width, length) / 2  # however it is turned, it lies on the table

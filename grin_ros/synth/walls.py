@@ -24,6 +24,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from grin_ros.synth import materials
+from grin_ros.synth.grain import Grain
 from grin_ros.synth.scene import SceneBuilder
 
 # Chances of floors and of wall coverings, and the real size of the textures [m].
@@ -76,7 +77,9 @@ def surface(builder: SceneBuilder, kind: str) -> tuple[int, float]:
         image = materials.texture(rng, look, 0.12 if rng.random() < 0.6 else 0.6)
         size_m = float(np.exp(rng.uniform(*np.log(REAL_SIZES_M.get(look, (0.6, 3))))))
     glossy = kind == 'floor' and rng.random() < 0.5
-    return builder.material(image, gloss=rng.uniform(0, 0.7) if glossy else 0.0), size_m
+    grain = Grain.draw(rng, {'paint': 0.02, 'carpet': 0.25}.get(look, 0.08))
+    return builder.material(image, gloss=rng.uniform(0, 0.7) if glossy else 0.0,
+                            grain=grain), size_m
 
 
 def build_shell(builder: SceneBuilder, room: tuple[float, float, float],

@@ -95,6 +95,9 @@ def world_frames(settings: Settings, furniture: Furniture, number: int) -> Itera
         chances = np.array([MIX[kind] for kind in settings.kinds])
         kind = str(rng.choice(settings.kinds, p=chances / chances.sum()))
         place = build_world(rng, furniture, kind)
+        attempt += 1
+        if kind == 'table' and not place.spots:
+            continue  # nothing is there to look at
         for _ in range(TRIES_PER_FRAME * FRAMES_PER_WORLD):
             camera = draw_camera(rng, settings.width, settings.height, kind,
                                  settings.hfov_deg)
@@ -113,7 +116,6 @@ def world_frames(settings: Settings, furniture: Furniture, number: int) -> Itera
             done += 1
             if done == FRAMES_PER_WORLD:
                 return
-        attempt += 1
 
 
 def worth_keeping(range_m: np.ndarray, kind: str, rng: np.random.Generator) -> bool:

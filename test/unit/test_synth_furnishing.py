@@ -23,11 +23,14 @@ from numpy.typing import NDArray
 import pytest
 
 from grin_ros.synth.assets import Model
-from grin_ros.synth.furniture import Furniture, ROOMS
+from grin_ros.synth.fitments import Bench, cabinet
+from grin_ros.synth.furnishing import furnish
+from grin_ros.synth.furniture import few, Furniture, ROOMS
 from grin_ros.synth.obj import Mesh, ModelMaterial
 from grin_ros.synth.places import Footprint, footprint, take
 from grin_ros.synth.scene import SceneBuilder
 from grin_ros.synth.seats import seat
+from grin_ros.synth.table_tops import lay_table
 
 ROOM = (6.0, 2.5, 6.0)
 CORNERS = np.array([[(-0.5, 0, -0.5), (0.5, 0, -0.5), (0.0, 1, 0.5)]], np.float32)
@@ -63,6 +66,39 @@ def test_a_library_without_furniture_makes_bare_rooms() -> None:
     """What is missing is left out: worlds of other assets still render."""
     room = Furniture([]).of_a_room(np.random.default_rng(0))
     assert room.draw(np.random.default_rng(0)) is None and not room.chairs and not room.small
+
+
+def test_few_are_as_likely_as_many() -> None:
+    """Every number up to the most occurs, and the logarithm of it is drawn evenly."""
+    rng = np.random.default_rng(0)
+    drawn = np.array([few(rng, 15) for _ in range(4000)])
+    assert set(drawn) == set(range(1, 16))
+    assert 0.45 < (drawn < 4).mean() < 0.55
+
+
+def test_rooms_and_tables_are_full_or_nearly_empty() -> None:
+    """How many things are there tells nothing of how far they are: it varies."""
+    things, tops = [], []
+    for seed in range(60):
+        builder, taken = SceneBuilder(np.random.default_rng(seed)), []
+        furnish(builder, Furniture(LIBRARY).of_a_room(builder.rng), ROOM, taken, corridor=False)
+        things.append(len(taken))
+        builder = SceneBuilder(np.random.default_rng(seed))
+        lay_table(builder, Furniture(LIBRARY), (1.6, 0.74, 0.9), (3, 3, 0))
+        tops.append(len(builder._triangles))
+    for counts in (things, tops):
+        few_of_them, most = np.percentile(counts, (10, 90))
+        assert most > 5 * max(few_of_them, 1), counts
+
+
+@pytest.mark.parametrize('size', [(0.4, 0.6, 0.8), (1.6, 2.1, 0.6)])
+def test_a_cabinet_has_its_size(size: tuple[float, float, float]) -> None:
+    """Fronts are flush with it, and only handles stand out."""
+    builder = SceneBuilder(np.random.default_rng(1))
+    cabinet(Bench(builder, np.zeros(3), 0.0), size)
+    corners = np.concatenate(builder._triangles).reshape(-1, 3)
+    assert np.ptp(corners, 0) == pytest.approx(size, abs=0.035)
+    assert corners[:, 1].min() == pytest.approx(0, abs=1e-6)
 
 
 @pytest.mark.parametrize('height', [0.74, 0.45])

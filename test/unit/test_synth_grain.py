@@ -84,11 +84,12 @@ def test_tiles_are_noise_of_one_standard_deviation_at_all_levels_alike():
     assert np.abs(second - mean).max() < 1.5 / UNIT
 
 
-def test_grains_are_drawn_from_none_to_that_of_a_carpet():
+def test_grains_are_drawn_from_none_to_the_strongest():
     """Some materials have none; each noise, both directions and many sizes occur."""
     drawn = [Grain.draw(np.random.default_rng(seed)) for seed in range(300)]
     amounts = np.array([grain.amount for grain in drawn])
-    assert 0.1 < (amounts == 0).mean() < 0.4 and amounts.max() <= 0.2
+    assert 0.1 < (amounts == 0).mean() < 0.4 and amounts.max() <= 0.08
+    assert all(Grain.draw(np.random.default_rng(seed), 0.02).amount <= 0.02 for seed in range(99))
     assert {grain.layer for grain in drawn} == set(range(len(NOISES)))
     texels = np.array([grain.texels_per_m for grain in drawn])
     assert 0.3 < (texels < 0).mean() < 0.7 and 500 < np.median(np.abs(texels)) < 2000

@@ -27,6 +27,7 @@ MAKERS = {
     **{kind: lambda rng, kind=kind: materials.texture(rng, kind) for kind in materials.KINDS},
     **{maker.__name__: maker for maker in (
         materials.paint, materials.picture, materials.page, materials.landscape,
+        materials.label, materials.shapes,
         outdoors.asphalt, outdoors.grass, outdoors.bark, outdoors.wall, outdoors.facade,
         outdoors.shopfront, outdoors.roof, outdoors.worn_paint)},
 }
@@ -48,6 +49,20 @@ def test_noise_has_no_seam():
     inside = np.abs(np.diff(noise, axis=0)).mean()
     assert np.abs(noise[0] - noise[-1]).mean() < 2 * inside
     assert abs(noise.mean()) < 1e-3 and abs(noise.std() - 1) < 1e-3
+
+
+def test_paint_is_even():
+    """Painted walls of real rooms have no stains: what varies on them is the light."""
+    spreads = [materials.paint(np.random.default_rng(seed)).std((0, 1)).max()
+               for seed in range(40)]
+    assert np.median(spreads) > 0.002 and max(spreads) < 0.015
+
+
+def test_labels_have_print_of_all_sizes():
+    """Most of a label are plain areas, some of it is print as fine as the texture."""
+    steps = np.array([np.abs(np.diff(materials.label(np.random.default_rng(seed)), axis=1)).max(2)
+                      for seed in range(40)])
+    assert (steps == 0).mean() > 0.3 and (steps > 0.2).mean() > 0.012
 
 
 def test_leaves_have_gaps():

@@ -18,11 +18,13 @@
 
 from __future__ import annotations
 
+import cv2
 import numpy as np
 import pytest
 
 from grin_ros.camera import Camera
 from grin_ros.synth.cameras import draw_camera, look
+from grin_ros.synth.grain import Grain
 from grin_ros.synth.render import render
 from grin_ros.synth.scene import Scene, SceneBuilder
 from grin_ros.synth.tables import Light
@@ -150,6 +152,20 @@ def test_shadow_is_dark():
     builder.quad((-1, 6, 3), (2, 0, 0), (0, 0, 2), grey)
     image, _ = view(builder.build(), Camera.from_hfov(60, 64, 48), (0, 2, 0), look(0, -0.46))
     assert image[24, 32].mean() < 0.3 * image[24, 2].mean()
+
+
+def test_light_on_a_plain_wall_is_even():
+    """What smoothing leaves of the noise of two lamps is no cloud: a wall has a smooth shade."""
+    builder = SceneBuilder(np.random.default_rng(0))
+    builder.ambient = np.full(3, 0.2)
+    for x, power in ((-1.5, 1.0), (1.5, 8.0)):
+        builder.lights.append(Light((x, 2.6, 1), (1, 0, 0), (0, 0, 1), np.full(3, power)))
+    plain = builder.material(np.full(3, 0.6), grain=Grain(0.0, 0, 1000.0))
+    builder.quad((-2, 0, 3), (4, 0, 0), (0, 2.7, 0), plain)
+    builder.quad((-2, 0, 0), (4, 0, 0), (0, 0, 3), plain)
+    image, _ = view(builder.build(), Camera.from_hfov(50, 320, 240), (0, 1.3, 0.3))
+    near, far = (cv2.GaussianBlur(image[..., 1], (0, 0), sigma) for sigma in (4, 16))
+    assert np.abs(near / far - 1)[80:160, 80:240].mean() < 0.012
 
 
 def test_lenses_may_be_told():

@@ -39,6 +39,18 @@ def test_contrast_turns_about_the_mean(mean: float, slope: float) -> None:
     assert (bent[-2] - bent[-1]) / 0.01 == pytest.approx(slope, rel=0.05)
 
 
+def test_cameras_balance_colours() -> None:
+    """Under an orange lamp a grey wall comes out less orange than it is lit, though not grey."""
+    rng = np.random.default_rng(3)
+    lamp = np.array([1.0, 0.7, 0.35])
+    light = np.exp(rng.normal(0, 0.5, (24, 32, 1))) * lamp
+    blue_to_red = []
+    for _ in range(60):
+        linear = (expose(rng, light.astype(np.float32)) / 255) ** 2.2
+        blue_to_red.append(np.log(linear[..., 2].mean() / linear[..., 0].mean()))
+    assert 0.7 * np.log(0.35) < np.median(blue_to_red) < -0.1
+
+
 def test_exposures_vary_as_photos_do() -> None:
     """Grey of 62 photos of rooms has a standard deviation of 0.24; light as it falls, 0.16."""
     rng = np.random.default_rng(2)
