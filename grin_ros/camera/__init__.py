@@ -179,6 +179,11 @@ class Camera:
         k[1, 2] -= y
         return replace(self, intrinsics=k, width=int(width), height=int(height))
 
+    def same_lens(self, other: Camera) -> bool:
+        """Return True for one camera before and after it has focused, which changes f a little."""
+        return ((self.width, self.height, self.model) == (other.width, other.height, other.model)
+                and bool(np.allclose(self.intrinsics, other.intrinsics, rtol=0.03)))
+
     def pixel_grid(self) -> NDArray[np.float64]:
         """Return the (H*W, 2) pixel centres (u, v), row by row."""
         v, u = np.mgrid[:self.height, :self.width]

@@ -81,7 +81,7 @@ def ranges_from_motion(view: View, earlier: View, sigma: float) -> NDArray[np.fl
     now, then = follow(view, earlier, motion[:3, :3])
     if not len(now):
         return np.zeros((0, 4))
-    range_m, spread = meet(view.camera, now, then, motion, sigma)
+    range_m, spread = meet(view.camera, now, earlier.camera, then, motion, sigma)
     good = spread < LARGEST_SIGMA
     astray = int(np.isnan(spread).sum())
     if astray > good.sum():
@@ -104,7 +104,7 @@ def follow(view: View, earlier: View, rotation: NDArray[np.float64]
     if found is None:
         return nothing, nothing
     now = found[:, 0]
-    guess = view.camera.project(view.camera.rays_at(now) @ rotation).astype(np.float32)
+    guess = earlier.camera.project(view.camera.rays_at(now) @ rotation).astype(np.float32)
     seen = np.isfinite(guess).all(-1)
     now, guess = now[seen], guess[seen]
     if not len(now):
@@ -121,19 +121,21 @@ def follow(view: View, earlier: View, rotation: NDArray[np.float64]
     return now[kept], then[kept]
 
 
-def meet(camera: Camera, now: NDArray, then: NDArray, motion: NDArray[np.float64], sigma: float
+def meet(camera: Camera, now: NDArray, earlier: Camera, then: NDArray,
+         motion: NDArray[np.float64], sigma: float
          ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """
     Return the (N,) ranges [m] at which two rays come closest, and their relative sigmas.
 
     :param now: (N, 2) pixels of points.
-    :param then: (N, 2) where they are in the earlier view, of the same camera.
+    :param earlier: camera of the earlier view: a lens may have focused meanwhile.
+    :param then: (N, 2) where they are in that view.
     :param motion: (4, 4) pose of the earlier view in this one.
     :param sigma: relative error of its distance.
     :returns: sigma is NaN where rays do not meet before both views, though they should.
     """
     rays = camera.rays_at(now).astype(np.float64)
-    others = camera.rays_at(then).astype(np.float64) @ motion[:3, :3].T
+    others = earlier.rays_at(then).astype(np.float64) @ motion[:3, :3].T
     move = motion[:3, 3]
     cosine = np.einsum('ij,ij->i', rays, others)
     along, across = rays @ move, others @ move
@@ -142,7 +144,7 @@ def meet(camera: Camera, now: NDArray, then: NDArray, motion: NDArray[np.float64
         range_m = (along - cosine * across) / sine_squared
         other_m = (cosine * along - across) / sine_squared
         # Where the point would be in the earlier view, if it were there.
-        expected = camera.project((rays * range_m[:, None] - move) @ motion[:3, :3])
+        expected = earlier.project((rays * range_m[:, None] - move) @ motion[:3, :3])
         miss = np.linalg.norm(expected - then, axis=1)
         parallax = np.sqrt(sine_squared)
         turned = np.arccos(np.clip((np.trace(motion[:3, :3]) - 1) / 2, -1, 1))

@@ -157,9 +157,10 @@ class OdometryRanges(Ranges):
         """
         best: tuple[float, View] | None = None
         farthest = 0.0
-        for earlier in views:
-            if earlier.grey.shape != view.grey.shape or earlier.camera != view.camera:
-                continue
+        alike = [earlier for earlier in views if earlier.camera.same_lens(view.camera)]
+        if views and not alike:
+            raise GrinError('the camera or the size of its images has changed')
+        for earlier in alike:
             _, distance, angle = view.moved_from(earlier)
             farthest = max(farthest, distance)
             if SHORTEST <= distance <= LONGEST and angle < WIDEST:

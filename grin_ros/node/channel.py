@@ -215,7 +215,7 @@ class Channel:
             facts |= {'camera': 'default pinhole', 'scale': 'not metric'}
             self.voice.remark('scale', f'no usable camera_info on {self.infos.topic}: the '
                               'default pinhole is used, and the scale is not metric')
-        elif camera != self._camera:
+        elif self._camera is None or not camera.same_lens(self._camera):
             k = camera.intrinsics
             source = 'the parameter hfov_deg' if frame.info is None else self.infos.topic
             facts |= {'scale': 'metric', 'camera': (

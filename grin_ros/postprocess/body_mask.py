@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 
 from grin_ros.errors import GrinError
 
-ASPECT_ERROR = 0.02  # of another picture's aspect that rounding its size explains
+ASPECT_ERROR = 0.02  # of another picture's aspect, that a pixel more or less comes on top of
 
 
 class BodyMask:
@@ -58,7 +58,8 @@ class BodyMask:
         """
         if self._fitted.shape != (height, width):
             rows, columns = self._body.shape
-            if abs(np.log(columns * height / (rows * width))) > ASPECT_ERROR:
+            error = abs(np.log(columns * height / (rows * width)))
+            if error > ASPECT_ERROR + 1 / min(height, width):
                 raise GrinError(f'parameter body_mask: {self.path} is {columns}x{rows} and depth '
                                 f"{width}x{height}: give a picture of the image's size")
             # Whatever part of a pixel is the robot; a coarser picture is taken as it is.

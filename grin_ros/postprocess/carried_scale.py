@@ -25,7 +25,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from grin_ros.camera import Camera
-from grin_ros.postprocess.floor import same_lens
 
 # A robot at 0.3 m/s has another view after 1.5 m, of whose scale the old one says little: of what
 # the network erred, 0.75 is left after 1 s, 0.67 after 2 s, 0.39 after 4 s and 0.32 after 5 s.
@@ -93,7 +92,7 @@ class CarriedScale:
         if -MAX_GAP_S < elapsed_s <= 0:  # out of order, or without a stamp
             return otherwise
         latest_s = MAX_GAP_S if self._log_factor is None else FADE_S * math.log(1 / FORGOTTEN)
-        if told.alone or not 0 < elapsed_s <= latest_s or not same_lens(told.camera, camera):
+        if told.alone or not 0 < elapsed_s <= latest_s or not told.camera.same_lens(camera):
             self._told = None
             return otherwise
         if self._log_factor is None:

@@ -152,6 +152,12 @@ class FloorScale:
         self._factors.clear()
         self.unseen = 0
 
+    def skip(self) -> None:
+        """Let a frame pass whose scale is told otherwise: what is older than MEMORY is gone."""
+        self.unseen += 1
+        if self.unseen >= MEMORY:
+            self.forget()
+
     def apply(self, estimate: DepthEstimate, camera: Camera, mount: Mount) -> DepthEstimate:
         """
         Return the estimate at the scale that the floor says, where it was seen so far.
@@ -162,6 +168,7 @@ class FloorScale:
         :param camera: of the grid of the estimate.
         """
         if not estimate.metric:
+            self.forget()
             return estimate
         found = self._finder_of(camera, mount).factor(estimate.depth)
         self.unseen = 0 if found else self.unseen + 1
@@ -177,14 +184,7 @@ class FloorScale:
         old = self._finder
         if old is not None and (old.mount, old.camera) == (mount, camera):
             return old
-        # A lens that focuses changes its focal length a little.
-        if old is None or old.mount != mount or not same_lens(old.camera, camera):
+        if old is None or old.mount != mount or not old.camera.same_lens(camera):
             self.forget()
         self._finder = FloorFinder(camera, mount)
         return self._finder
-
-
-def same_lens(a: Camera, b: Camera) -> bool:
-    """Return True for one camera before and after it has focused."""
-    return (a.width, a.height, a.model) == (b.width, b.height, b.model) and bool(
-        np.allclose(a.intrinsics, b.intrinsics, rtol=0.03))

@@ -60,6 +60,7 @@ class Results:
         if self._body_mask is not None:
             np.copyto(estimate.depth, np.nan, where=self._body_mask.on(*estimate.depth.shape))
         if frame.num_ranges:  # they went into the estimate
+            self.floor.skip()
             self.carried.keep(estimate.depth, _grid_camera(frame, estimate),
                               nanoseconds(frame.header.stamp))
         else:

@@ -58,6 +58,17 @@ def test_a_coarse_picture_serves_a_finer_grid(tmp_path: Path) -> None:
     assert body[72:].all() and body[:2, :2].all() and body.sum() == body[72:].size + 4
 
 
+@pytest.mark.parametrize('scale', [1, 2, 4])
+@pytest.mark.parametrize('size', [(240, 135), (160, 90), (100, 75), (320, 66), (67, 53)])
+def test_a_picture_of_the_size_of_images_serves_every_grid(
+        tmp_path: Path, size: tuple[int, int], scale: int) -> None:
+    """The size of a grid is rounded down: 240x135 at a quarter has 60x33 pixels."""
+    width, height = size
+    mask = BodyMask(picture(tmp_path / 'body.png', width, height))
+    body = mask.on(height // scale, width // scale)
+    assert body[-1].all() and not body[height // scale // 2].any()
+
+
 def test_what_is_no_mask_is_named(tmp_path: Path) -> None:
     """A missing file, a text, a picture of another view, and one without a world."""
     (tmp_path / 'text.png').write_text('no picture')

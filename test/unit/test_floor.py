@@ -116,7 +116,7 @@ def test_scale_is_kept_while_no_floor_is_seen_and_one_frame_does_not_move_it() -
     assert before.depth is wall and before.spread()[0, 0] == np.float32(0.3)
     assert floor.factor is None and floor.unseen == 1
     floor.apply(estimate_of(depth, metric=False), camera, mount)
-    assert floor.factor is None and floor.unseen == 1
+    assert floor.factor is None and floor.unseen == 0
     for _ in range(3):
         after = floor.apply(estimate_of(depth / 2), camera, mount)
     np.testing.assert_allclose(after.depth, depth, rtol=0.02)
@@ -204,6 +204,45 @@ def test_the_floor_wins_over_ranges_that_are_gone() -> None:
     published = results.make(frame, estimate_of(depth / 2), params).depth
     assert results.carried.factor is None
     assert np.nanmedian(published / depth) == pytest.approx(1, rel=0.03)
+
+
+def test_a_floor_that_was_seen_before_the_ranges_is_forgotten() -> None:
+    """It held for minutes of known ranges, and then beat what they had told a moment before."""
+    camera, mount = CAMERAS['pinhole'], Mount(1.2, 25)
+    floor, wall, results = seen(camera, mount), np.full((120, 160), 2, np.float32), Results()
+    params = DepthParams(edge_gate=False, camera_height=1.2, camera_pitch_deg=25.0)
+
+    def published(tenths: int, depth: np.ndarray, network: float, told: bool
+                  ) -> tuple[float, float]:
+        """Return published over true depth, and the spread that is claimed."""
+        stamp = SimpleNamespace(sec=tenths // 10, nanosec=tenths % 10 * SECOND // 10)
+        prompts = np.full((NUM_RANGES, 4), np.nan)
+        if told:
+            prompts[:] = (10, 10, 2, 0.01)
+        frame = Frame(SimpleNamespace(stamp=stamp), np.zeros((120, 160, 3), np.uint8), camera,
+                      None, prompts)
+        made = results.make(frame, estimate_of(depth * np.float32(network)), params)
+        return float(np.nanmedian(made.depth / depth)), float(made.spread[60, 80])
+
+    assert published(10, floor, 0.5, False) == pytest.approx((1, SIGMA), rel=0.03)
+    for tenths in range(11, 11 + MEMORY):
+        published(tenths, wall, 1.0, True)
+    assert published(11 + MEMORY, wall, 0.7, False) == pytest.approx((1, 0.3), rel=0.03)
+    assert published(12 + MEMORY, floor, 0.5, False) == pytest.approx((1, SIGMA), rel=0.03)
+
+
+def test_a_frame_of_an_unknown_camera_forgets_the_floor() -> None:
+    """Nothing multiplies its depth by what another camera saw, and depth_scale counts."""
+    camera, mount = CAMERAS['pinhole'], Mount(1.2, 25)
+    depth, results = seen(camera, mount), Results()
+    params = DepthParams(edge_gate=False, camera_height=1.2, camera_pitch_deg=25.0,
+                         depth_scale=3.0)
+    known = Frame(None, np.zeros((120, 160, 3), np.uint8), camera, None)
+    results.make(known, estimate_of(depth / 2), params)
+    assert results.floor.factor == pytest.approx(2, rel=0.03)
+    unknown = Frame(None, np.zeros((120, 160, 3), np.uint8), None, None)
+    ours = results.make(unknown, estimate_of(depth / 2, metric=False), params).depth
+    assert np.nanmedian(ours / depth) == pytest.approx(1.5) and results.floor.factor is None
 
 
 @pytest.mark.parametrize('values', [(0.0, 0.0), (-1.0, 0.0), (math.nan, 0.0), (1.0, 91.0)])

@@ -48,7 +48,7 @@ def test_rays_meet_where_the_points_are(camera: Camera, move: tuple) -> None:
     points = RNG.uniform((-1.5, -1, 1), (1.5, 1, 5), (200, 3))
     now = camera.project(points)
     then = camera.project((points - motion[:3, 3]) @ motion[:3, :3])
-    range_m, spread = meet(camera, now, then, motion, 0.02)
+    range_m, spread = meet(camera, now, camera, then, motion, 0.02)
     told = spread < 0.2
     assert told.sum() > 60
     # Rays have the precision of 32 bits.
@@ -56,14 +56,14 @@ def test_rays_meet_where_the_points_are(camera: Camera, move: tuple) -> None:
     assert (spread[told] > 0.02).all()
     # What lies in the direction of the motion has no parallax.
     ahead = camera.project(motion[None, :3, 3] * -20)
-    assert not (meet(camera, ahead, ahead, motion, 0.02)[1] < 0.2).any()
+    assert not (meet(camera, ahead, camera, ahead, motion, 0.02)[1] < 0.2).any()
     # Twice the way is twice the range; a point that went elsewhere is none.
     motion[:3, 3] *= 2
-    assert np.allclose(meet(camera, now, then, motion, 0.02)[0][told], 2 * range_m[told],
+    assert np.allclose(meet(camera, now, camera, then, motion, 0.02)[0][told], 2 * range_m[told],
                        rtol=1e-3)
     motion[:3, 3] /= 2
     across = then + np.cross([*(then.mean(0) - now.mean(0)), 0], [0, 0, 1])[:2] + (9, 9)
-    assert (meet(camera, now, across, motion, 0.02)[1] < 0.2).mean() < 0.1
+    assert (meet(camera, now, camera, across, motion, 0.02)[1] < 0.2).mean() < 0.1
 
 
 def test_sigma_is_that_of_noise() -> None:
@@ -78,7 +78,7 @@ def test_sigma_is_that_of_noise() -> None:
         then = PINHOLE.project((points - motion[:3, 3]) @ motion[:3, :3]) + noise[1]
         told = motion.copy()
         told[:3, :3] = cv2.Rodrigues(rng.normal(0, 0.0025, 3))[0] @ motion[:3, :3]
-        range_m, spread = meet(PINHOLE, now, then, told, 0.0)
+        range_m, spread = meet(PINHOLE, now, PINHOLE, then, told, 0.0)
         good = spread < 0.2
         errors += (np.log(range_m / np.linalg.norm(points, axis=1)) / spread)[good].tolist()
     inside = np.mean(np.abs(errors) < 1)
@@ -130,5 +130,5 @@ def test_a_turn_makes_ranges_vague() -> None:
         motion = pose((0.1, 0, 0), (0, turn, 0))
         now, then = (PINHOLE.project(each) for each in (
             points, (points - motion[:3, 3]) @ motion[:3, :3]))
-        spreads.append(np.median(meet(PINHOLE, now, then, motion, 0.02)[1]))
+        spreads.append(np.median(meet(PINHOLE, now, PINHOLE, then, motion, 0.02)[1]))
     assert spreads[0] < 0.15 and spreads[1] > 0.3

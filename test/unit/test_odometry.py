@@ -148,7 +148,21 @@ def test_an_image_of_another_size_is_compared_with_none() -> None:
     told.put(odometry(11, 0.3))
     small = CAMERA.scaled(320, 200)
     frame = told.attach(Frame(header(11), wall(small, np.eye(4), 2.5), small, None), params)
-    assert frame.num_ranges == 0 and 'has not moved' in told.problem
+    assert frame.num_ranges == 0 and 'size of its images has changed' in told.problem
+
+
+def test_a_lens_that_focuses_is_one_camera() -> None:
+    """Its focal length changes from image to image: each view keeps its own."""
+    params = DepthParams(ranges_type='odometry', ranges_camera_pose=LEFT)
+    told = make_ranges('odometry', '/odom')
+    for i, x in enumerate([0.0, 0.1, 0.2, 0.3]):
+        lens = Camera.from_hfov(70.0 - 0.3 * i, 640, 480)
+        told.put(odometry(10 + i, x))
+        frame = Frame(header(10 + i), wall(lens, pose_of(x), 2.5), lens, None)
+        frame = told.attach(frame, params)
+    prompts = frame.prompts[np.isfinite(frame.prompts).all(-1)]
+    assert len(prompts) >= 8
+    assert abs(np.median(prompts[:, 2] * lens.rays_at(prompts[:, :2])[:, 2]) / 2.5 - 1) < 0.02
 
 
 def test_after_a_jump_all_begins_anew() -> None:
