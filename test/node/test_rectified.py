@@ -109,3 +109,19 @@ def test_depth_and_k_give_the_points(robot: 'robots.Robot', lens: str) -> None:
 def test_the_choice_is_in_diagnostics(robot: 'robots.Robot') -> None:
     robot.ask(robots.picture(), robots.pinhole_info(**LENSES['plumb_bob'][1]))
     robot.diagnosed('grid', 'rectified')
+
+
+def test_a_lens_that_focuses_is_told_of_once(start_node: Callable, keep_robot: Callable,
+                                             tiny_bundle: Path) -> None:
+    """Its focal length differs from image to image; the log has one line on the camera."""
+    node = start_node('focus', bundle=tiny_bundle, max_age=30)
+    robot = keep_robot('focus', outputs=('depth',))
+    robot.wait_until_heard()
+    for step in range(4):
+        info = robots.pinhole_info(**LENSES['plumb_bob'][1])
+        info.k[0] *= 1 + 0.001 * step
+        robot.ask(robots.picture(), info)
+    assert node.log.count(' px, plumb_bob, from ') == 1, node.log
+    info.k[0] *= 1.2
+    robot.ask(robots.picture(), info)
+    assert node.log.count(' px, plumb_bob, from ') == 2, node.log
