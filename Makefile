@@ -153,8 +153,8 @@ bench: $(VENV)/.stamp-run $(BRIDGE_STAMP)  ## the node's steady state at its def
 	$(BRIDGE_PY) test/benchmark/bench_messages.py --json build/bench_messages.json
 
 worlds: $(VENV)/.stamp-test  ## render the worlds train-slice learns from: one core, lowest priority, resumable
-	$(SCENES) --out $(WORK)/val --frames 240 --seed 9600000
-	$(SCENES) --out $(WORK)/val_indoors --frames 480 --seed 9700000 --kinds room corridor table
+	$(SCENES) --out $(WORK)/val --frames 960 --seed 9600000
+	$(SCENES) --out $(WORK)/val_indoors --frames 960 --seed 9700000 --kinds room corridor table
 	$(SCENES) --out $(WORK)/val_narrow --frames 120 --seed 9900000 --hfov 15 40
 	$(SCENES) --out $(WORK)/train --frames 10000 --seed 2000000
 	$(SCENES) --out $(WORK)/train_indoors --frames 10000 --seed 6000000 --kinds room corridor table

@@ -150,7 +150,7 @@ def _close_pose(rng: np.random.Generator, place: Place) -> Pose:
     eye_z = np.clip(z + away * np.sin(angle), 0.15, size_z - 0.15)
     eye_y = min(y + above, room_height - 0.2, 1.85)
     yaw = np.arctan2(x - eye_x, z - eye_z) + rng.normal(0, 0.15)
-    pitch = -np.arctan2(eye_y - y, away) + rng.normal(*tilt)
+    pitch = -np.arctan2(eye_y - y, np.hypot(eye_x - x, eye_z - z)) + rng.normal(*tilt)
     return Pose(np.array([eye_x, eye_y, eye_z]), look(yaw, pitch, rng.normal(0, 0.035)))
 
 

@@ -123,7 +123,7 @@ def clutter(builder: SceneBuilder, furniture: Furniture, room: tuple[float, floa
         kind = rng.choice(['carpet', 'stripe', 'camouflage', 'check'])
         image = materials.texture(rng, str(kind))
         builder.quad((corner[0], 0.006, corner[1]), (size[0], 0, 0), (0, 0, size[1]),
-                     builder.material(image), tuple(size))
+                     builder.material(image), tuple(size / (0.3 * 6 ** rng.random())))
     for _ in range(few(rng, 7) - 1):
         x, z = rng.uniform(0.2, room[0] - 0.2), rng.uniform(0.2, room[2] - 0.2)
         if any(place.holds((x, 0, z), 0.2) for place in taken):

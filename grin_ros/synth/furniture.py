@@ -48,7 +48,8 @@ class Furniture:
                       and m.elevation < 0.3 and not m.door_or_window]
         self.tables = [m for m in self.floor if m.size[1] < 1.1
                        and any(word in m.name.lower() for word in ('table', 'desk'))]
-        self.flat = [m for m in self.floor if m in self.tables or has_flat_top(m)]
+        self.flat = [m for m in self.floor if m in self.tables
+                     or (m.size[1] > 0.3 and has_flat_top(m))]
         self.office = [m for m in self.small if m.category == 'Office' or m.name in OFFICE]
         self.chairs = [m for m in self.floor if 'chair' in m.name.lower()
                        and max(m.size[0], m.size[2]) < 0.72 and 0.7 < m.size[1] < 1.1]

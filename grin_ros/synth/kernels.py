@@ -139,13 +139,13 @@ def lamp_light(light, point, normal, random_a, random_b, tables, embree, numbers
 
 @compiled
 def trace(rays, position, spread, passes, ambient, sky, randoms, tables, embree, numbers,
-          flags, faces, distances, albedo, light, normals, mirrored, mirror_share):
+          flags, faces, distances, albedo, lamplight, bounced, normals, mirrored, mirror_share):
     """
-    Trace (n, 3) world rays: the hit, one soft shadow, one diffuse bounce, a mirrored ray.
+    Trace (n, 3) world rays: the hit, soft shadows, one diffuse bounce, a mirrored ray.
 
-    :param randoms: (n, 8) uniform numbers.
+    :param randoms: (n, 7) uniform numbers.
     :param faces: (n,) written: -1 nothing, -2 no ray. All further arrays are written, too:
-        distances (n,), albedo, light, normals, mirrored (n, 3), mirror_share (n,).
+        distances (n,), albedo, lamplight, bounced, normals, mirrored (n, 3), mirror_share (n,).
     """
     lights = len(tables.light_positions)
     eye = (position[0], position[1], position[2])
@@ -177,13 +177,12 @@ def trace(rays, position, spread, passes, ambient, sky, randoms, tables, embree,
                       normal[2] + z)
         arriving = incoming(point, toward, 0.05, 1.6, ambient, sky, tables, embree, numbers,
                             flags)
-        light[i, 0], light[i, 1], light[i, 2] = arriving
-        if lights:
-            lamp = int(randoms[i, 7] * lights)
-            strength = lights * lamp_light(lamp, point, normal, randoms[i, 0], randoms[i, 1],
-                                           tables, embree, numbers, flags)
+        bounced[i, 0], bounced[i, 1], bounced[i, 2] = arriving
+        for lamp in range(lights):
+            strength = lamp_light(lamp, point, normal, randoms[i, 0], randoms[i, 1], tables,
+                                  embree, numbers, flags)
             for k in range(3):
-                light[i, k] += strength * tables.light_powers[lamp, k]
+                lamplight[i, k] += strength * tables.light_powers[lamp, k]
         gloss = tables.glosses[tables.face_materials[face]]
         if gloss > 0:
             twice = 2 * abs(cosine)

@@ -69,7 +69,7 @@ def shade(scene: Scene, position: NDArray, rays: NDArray, rng: np.random.Generat
 
     # 1. Trace: surfaces and the light that falls on them, with one sample of each kind.
     faces, distances = np.empty(count, np.int64), np.empty(count, np.float32)
-    albedo, light, normals, mirrored = np.zeros((4, count, 3), np.float32)
+    albedo, lamplight, bounced, normals, mirrored = np.zeros((5, count, 3), np.float32)
     mirror_share = np.zeros(count, np.float32)
     # Cameras draw more or less sharply.
     spread = _spread(rays) * float(rng.uniform(0.6, 1.2))
@@ -79,20 +79,25 @@ def shade(scene: Scene, position: NDArray, rays: NDArray, rng: np.random.Generat
                ray_hit.view(np.float32), ray_hit.view(np.uint32))
     kernels.trace(
         np.ascontiguousarray(rays.reshape(-1, 3), np.float32), *tracing, scene.ambient,
-        sky, rng.random((count, 8), np.float32), *casting,
-        faces, distances, albedo, light, normals, mirrored, mirror_share)
+        sky, rng.random((count, 7), np.float32), *casting,
+        faces, distances, albedo, lamplight, bounced, normals, mirrored, mirror_share)
 
     # 2. Smooth the light and reflections, not the surfaces.
     range_m = distances.reshape(height, width)
-    light, normals = light.reshape(height, width, 3), normals.reshape(height, width, 3)
-    # Over a sixteenth of the picture: what is left of noise looks like clouds on walls.
-    for step in [1 << power for power in range((width // 16).bit_length())]:
-        light = smoothing.denoise(light, normals, range_m, step)
+    normals = normals.reshape(height, width, 3)
+    points = (rays * range_m[..., None]).astype(np.float32)
+
+    def smooth(noisy: NDArray[np.float32], share: int) -> NDArray[np.float32]:
+        """Smooth light in steps of 1, 2, 4... pixels, up to a share of the width."""
+        smoothed = noisy.reshape(height, width, 3)
+        for power in range((width // share).bit_length()):
+            smoothed = smoothing.denoise(smoothed, normals, points, 1 << power)
+        return smoothed
+
+    # Shadows of lamps have edges; light that has bounced has none, but leaves clouds on walls.
+    light = smooth(lamplight, 64) + smooth(bounced, 16)
     if mirror_share.any():
-        mirrored = mirrored.reshape(height, width, 3)
-        for step in (1, 2):
-            mirrored = smoothing.denoise(mirrored, normals, range_m, step)
-        mirrored = mirrored.reshape(-1, 3)
+        mirrored = smooth(mirrored, 128).reshape(-1, 3)
 
     # 3. Colours: surface times light, glow, mirrored light, haze.
     hit = faces >= 0

@@ -87,7 +87,9 @@ def _lamps(builder: SceneBuilder, room: Size, corridor: bool) -> None:
     """Add ceiling lamps, sometimes a low lamp, sometimes light from a window."""
     rng = builder.rng
     size_x, height, size_z = room
-    count = max(1, int(size_z / 5)) if corridor else int(rng.integers(1, 4))
+    count = int(rng.integers(1, 4))
+    if corridor:
+        count = int(np.clip(size_z / (1.5 * 5 ** rng.random()), 1, 8))
     tone = np.array([1, rng.uniform(0.75, 1), rng.uniform(0.5, 1.05)])
     power = rng.uniform(0.6, 1.6) * size_x * size_z / count / 2.5
     for number in range(count):

@@ -25,28 +25,32 @@ import numpy as np
 
 
 @njit(cache=True, error_model='numpy')
-def denoise(light, normals, distances, step):
+def denoise(light, normals, points, step):
     """
     Smooth (H, W, 3) light over one surface: an a-trous step with 3x3 taps, step pixels apart.
 
     :param normals: (H, W, 3); zero where nothing was hit.
-    :param distances: (H, W) [m]; taps at another distance or with another normal do not count.
+    :param points: (H, W, 3) from the eye [m], not finite where nothing was hit; taps off the
+        plane of a pixel, or with another normal, do not count.
     """
-    height, width = distances.shape
+    height, width = points.shape[:2]
     out = np.zeros_like(light)
     for y in range(height):
         for x in range(width):
-            here = distances[y, x]
-            if not np.isfinite(here):
+            here = points[y, x]
+            distance = np.sqrt(here[0] * here[0] + here[1] * here[1] + here[2] * here[2])
+            if not np.isfinite(distance):
                 continue
-            # Walls seen at a slant get farther from tap to tap.
-            tolerance = (0.015 + 0.015 * step) * here + 0.01
+            tolerance = 0.01 * distance + 0.005
             red = green = blue = count = np.float32(0)
             for j in range(y - step, y + step + 1, step):
                 for i in range(x - step, x + step + 1, step):
                     if j < 0 or i < 0 or j >= height or i >= width:
                         continue
-                    if not abs(distances[j, i] - here) <= tolerance:
+                    off = normals[y, x, 0] * (points[j, i, 0] - here[0]) \
+                        + normals[y, x, 1] * (points[j, i, 1] - here[1]) \
+                        + normals[y, x, 2] * (points[j, i, 2] - here[2])
+                    if not abs(off) <= tolerance:
                         continue
                     dot = normals[y, x, 0] * normals[j, i, 0] \
                         + normals[y, x, 1] * normals[j, i, 1] \

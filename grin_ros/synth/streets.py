@@ -68,9 +68,10 @@ def _ground(builder: SceneBuilder, layout: Layout) -> None:
     ink = builder.material(outdoors.worn_paint(rng))
     if rng.random() < 0.75:
         dash, gap = rng.uniform(1.5, 4), rng.uniform(2, 8)
-        lanes = 2 if road < 9 else int(rng.integers(2, 5))
+        driven = road - (rng.integers(0, 3) * 2.0 if road > 9 else 0)  # the rest is for parking
+        lanes = max(2, round(driven / rng.uniform(2.7, 3.7)))
         for lane in range(1, lanes):
-            x = road * (lane / lanes - 0.5)
+            x = driven * (lane / lanes - 0.5)
             for z in np.arange(-HALF_LENGTH / 2, HALF_LENGTH / 2, dash + gap).tolist():
                 builder.quad((x - 0.07, 0.03, z), (0.14, 0, 0), (0, 0, dash), ink)
     if rng.random() < 0.5:

@@ -180,9 +180,10 @@ def _hang(builder: SceneBuilder, corner: NDArray, along: NDArray, inward: NDArra
     hung.append((start, start + width))
     origin = corner + along * start + np.array([0, bottom, 0])
     frame = builder.material(materials.color(rng, (0.1, 1), (0, 0.6)))
-    below = 0.05 if bottom > 0 else 0.0
-    builder.quad(origin + inward * 0.02 - along * 0.05 - np.array([0, below, 0]),
-                 along * (width + 0.1), (0, tall + 0.05 + below, 0), frame)
+    trim = 0.008 * 15 ** rng.random()
+    below = trim if bottom > 0 else 0.0
+    builder.quad(origin + inward * 0.02 - along * trim - np.array([0, below, 0]),
+                 along * (width + 2 * trim), (0, tall + trim + below, 0), frame)
     builder.quad(origin + inward * 0.03, along * width, (0, tall, 0),
                  builder.material(image, tint=(1 + glow,) * 3))
 

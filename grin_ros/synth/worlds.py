@@ -44,6 +44,7 @@ from grin_ros.synth.sensor import expose
 from grin_ros.synth.streets import build_street
 
 MIX = {'room': 0.44, 'corridor': 0.09, 'table': 0.18, 'street': 0.29}
+RENDERER = 1  # raised when the same settings give other frames
 FRAMES_PER_WORLD = 12
 WORLDS_PER_SHARD = 20
 TRIES_PER_FRAME = 6
@@ -218,10 +219,10 @@ def _render_world(number: int) -> list[tuple[str, dict[str, bytes]]]:
 def _check_settings(path: Path, settings: Settings) -> None:
     """Write the settings beside the shards, or refuse to mix two runs in one folder."""
     values = {name: value for name, value in json.loads(json.dumps(asdict(settings))).items()
-              if value is not None}
+              if value is not None} | {'renderer': RENDERER}
     if not path.is_file():
         path.write_text(json.dumps(values, indent=1) + '\n')
     elif json.loads(path.read_text()) != values:
         raise GrinError(f'{path.parent} holds worlds of other settings ({path.name}: '
                         f'{json.loads(path.read_text())}): choose another --out, or the same '
-                        'seed, size, supersample and kinds')
+                        f'seed, size, supersample and kinds; this version is renderer {RENDERER}')

@@ -77,3 +77,16 @@ def test_look_is_a_rotation() -> None:
     np.testing.assert_allclose(rotation @ rotation.T, np.eye(3), atol=1e-12)
     assert np.linalg.det(rotation) == pytest.approx(1)
     np.testing.assert_allclose(look(np.pi / 2, 0)[:, 2], (1, 0, 0), atol=1e-12)
+
+
+def test_close_views_look_at_what_they_aim_at_by_a_wall() -> None:
+    """Where a wall keeps the eye from its distance it looks down more steeply, not past it."""
+    place = Place(Scene.__new__(Scene), (3.0, 2.6, 3.0), spots=[(0.3, 0.9, 1.5)])
+    off = []
+    for seed in range(200):
+        pose = draw_pose(np.random.default_rng(seed), place, 'table')
+        assert pose is not None
+        toward = np.array(place.spots[0]) - pose.position
+        pitch = np.arctan2(toward[1], np.hypot(toward[0], toward[2]))
+        off.append(np.arcsin(pose.rotation[1, 2]) - pitch)
+    assert 0 < np.mean(off) < 0.15 and np.percentile(np.abs(off), 99) < 0.65

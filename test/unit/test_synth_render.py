@@ -154,6 +154,29 @@ def test_shadow_is_dark():
     assert image[24, 32].mean() < 0.3 * image[24, 2].mean()
 
 
+def test_things_cast_shadows_on_the_floor():
+    """A box under a lamp does not float: beside it the floor has the shadow it would have."""
+    builder = SceneBuilder(np.random.default_rng(0))
+    builder.ambient = np.full(3, 0.1)
+    builder.lights.append(Light((1.5, 2.5, 1.4), (0.3, 0, 0), (0, 0, 0.3), np.full(3, 8.0)))
+    plain = builder.material(np.full(3, 0.6), grain=Grain(0.0, 0, 1000.0))
+    builder.quad((-4, 0, -4), (8, 0, 0), (0, 0, 8), plain)
+    builder.box((0.1, 0.05, 1.4), (0.1, 0.1, 0.3), plain)
+    camera, eye, rotation = Camera.from_hfov(60, 320, 240), np.array((0, 1.5, 0.3)), look(0, -0.9)
+    image, _ = view(builder.build(), camera, eye, rotation)
+
+    def floor(x: float, z: float) -> float:
+        """Return how bright the floor is there."""
+        point = rotation.T @ (np.array([x, 0, z]) - eye)
+        column, row = camera.project(point[None])[0].round().astype(int)
+        return float(image[row, column, 1])
+
+    # The lamp stands 32 deg off the vertical: the shadow of 10 cm is 6 cm long, to the left.
+    shadow = np.mean([floor(x, z) for x in (0.02, 0.03) for z in (1.35, 1.4, 1.45)])
+    lit = np.mean([floor(x, z) for x in (-0.08, -0.1) for z in (1.35, 1.4, 1.45)])
+    assert shadow < 0.5 * lit
+
+
 def test_light_on_a_plain_wall_is_even():
     """What smoothing leaves of the noise of two lamps is no cloud: a wall has a smooth shade."""
     builder = SceneBuilder(np.random.default_rng(0))
