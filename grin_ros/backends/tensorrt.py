@@ -83,6 +83,7 @@ class TensorRtBackend:
             self._device.close()
             raise
         self._programs: dict[tuple[Profile, int], tuple[Program, str]] = {}
+        self._refused: set[tuple[Profile, int]] = set()
         self.self_tests: list[dict[str, Any]] = []
         self.reason = (f'TensorRT {trt.__version__}, {facts.name} (compute capability '
                        f'{facts.compute_capability}), {self._device.name} ({why})')
@@ -161,6 +162,10 @@ class TensorRtBackend:
         key = profile, steps if self.options.fused else 0
         if key in self._programs:
             return self._programs[key]
+        refused = GrinError(f'no engine for {profile} passes its self-test: run `grin doctor` and '
+                            'report what it says, or use backend onnxruntime')
+        if key in self._refused:  # tested again with every image, it would fill the device
+            raise refused
         wanted = [self.options.precision]
         if 'fp32' not in wanted:
             wanted.append('fp32')
@@ -179,8 +184,8 @@ class TensorRtBackend:
                 f'engine {precision} {profile} is refused: its {self._self_test_text(worst)}, '
                 f'above {TOLERANCE_P[precision]:.0e}'
                 + ('; fp32 takes its place' if precision != wanted[-1] else ''))
-        raise GrinError(f'no engine for {profile} passes its self-test: run `grin doctor` and '
-                        'report what it says, or use backend onnxruntime')
+        self._refused.add(key)
+        raise refused
 
     @staticmethod
     def _self_test_text(worst: float) -> str:
