@@ -181,8 +181,15 @@ class Camera:
 
     def same_lens(self, other: Camera) -> bool:
         """Return True for one camera before and after it has focused, which changes f a little."""
-        return ((self.width, self.height, self.model) == (other.width, other.height, other.model)
-                and bool(np.allclose(self.intrinsics, other.intrinsics, rtol=0.03)))
+        def kind(camera: Camera) -> tuple[object, ...]:
+            return camera.width, camera.height, camera.model, camera.is_pinhole
+
+        corners = [(0, 0), (self.width - 1, 0), (0, self.height - 1),
+                   (self.width - 1, self.height - 1)]
+        return (kind(self) == kind(other)
+                and np.allclose(self.intrinsics, other.intrinsics, rtol=0.03)
+                and np.allclose(self.rays_at(corners), other.rays_at(corners), atol=0.03,
+                                equal_nan=True))
 
     def pixel_grid(self) -> NDArray[np.float64]:
         """Return the (H*W, 2) pixel centres (u, v), row by row."""

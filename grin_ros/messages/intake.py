@@ -31,7 +31,8 @@ from grin_ros.errors import GrinError
 from grin_ros.messages import image_from_compressed, image_from_msg
 
 REMEMBERED = 64  # camera_info messages, to find the one with the stamp of the image
-PATIENCE = 0.1  # [s] an image waits for its camera_info, which is often sent just after it
+PATIENCE = 0.1  # [s] an image waits for a camera_info, which is often sent just after it
+OVERTAKING = 0.03  # [s] it waits for its own, where the image before had one, to come after it
 
 
 def rectified_rule(topic: str, setting: str) -> tuple[bool, str]:
@@ -109,6 +110,7 @@ class CameraInfos:
         self._key = ''
         self._latest: _Calibration | None = None
         self._patient = True  # until an image has waited for nothing
+        self._paired = False  # while images have a camera_info each
         self._by_stamp: OrderedDict[tuple[int, int], _Calibration] = OrderedDict()
 
     def put(self, msg: Any) -> None:
@@ -142,23 +144,29 @@ class CameraInfos:
         Return the calibration of an image, waiting a moment for one that fits.
 
         An image that waited for nothing is the last that does until there is one: waiting keeps
-        the model from other cameras.
+        the model from other cameras. Where each image has a camera_info of its own, an image may
+        overtake it, and the one before is another's as soon as the lens has moved.
 
         :raises Rejected: when there is none that fits and one is required.
         """
+        own = stamp.sec, stamp.nanosec
+
         def look() -> _Calibration | None:
-            return self._by_stamp.get((stamp.sec, stamp.nanosec), self._latest)
+            return self._by_stamp.get(own, self._latest)
 
         def fits() -> bool:
             camera = found.camera if (found := look()) else None
             return camera is not None and (camera.width, camera.height) == (width, height)
 
         with self._changed:
+            if self._paired:
+                self._changed.wait_for(lambda: own in self._by_stamp, OVERTAKING)
             wait = self.required and self._patient
             self._patient = self._changed.wait_for(fits, PATIENCE if wait else 0.0)
-            if self._patient:
-                return look()
+            self._paired = own in self._by_stamp
             found = look()
+        if self._patient:
+            return found
         if not self.required:
             return None
         if found is None:
@@ -183,7 +191,7 @@ class CameraInfos:
     def forget(self) -> None:
         """Drop every calibration, so that the next camera_info counts as new."""
         with self._changed:
-            self._key, self._latest, self.received = '', None, 0
+            self._key, self._latest, self.received, self._paired = '', None, 0, False
             self._by_stamp.clear()
 
 

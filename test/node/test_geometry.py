@@ -82,7 +82,7 @@ def test_points_project_back_with_the_published_camera_info(
     (width, height), changes = CAMERAS[name]
     if 'd' in changes:  # rectification usually changes the focal length, too
         changes = changes | {'p': [480.0, 0, 322, 0, 0, 480, 238, 0, 0, 0, 1, 0]}
-    stamp = robot.ask(robots.picture(width, height), robots.pinhole_info(**changes))
+    stamp = robot.ask_anew(robots.picture(width, height), robots.pinhole_info(**changes))
     depth, info, cloud = (robot.answers[key][stamp] for key in ('depth', 'camera_info', 'points'))
     scale = NODES[node].get('output_scale', 1)
     assert (info.width, info.height) == (depth.width, depth.height) == (
@@ -121,7 +121,7 @@ def test_points_project_back_with_the_published_camera_info(
 def test_calibration_that_changes_mid_stream_is_used_at_once(
         node: str, robot: 'robots.Robot') -> None:
     for f_px in (525.0, 700.0, 525.0):
-        stamp = robot.ask(robots.picture(), robots.pinhole_info(f_px=f_px))
+        stamp = robot.ask_anew(robots.picture(), robots.pinhole_info(f_px=f_px))
         scale = NODES[node].get('output_scale', 1)
         assert robot.answers['camera_info'][stamp].k[0] == pytest.approx(f_px / scale)
         points = xyz(robot.answers['points'][stamp])

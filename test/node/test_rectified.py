@@ -64,7 +64,7 @@ def pixels_of(msg: Any, kind: str = '<f4') -> np.ndarray:
 def test_depth_and_k_give_the_points(robot: 'robots.Robot', lens: str) -> None:
     (width, height), changes = LENSES[lens]
     picture = cv2.resize(robots.picture(16, 12), (width, height))
-    stamp = robot.ask(picture, robots.pinhole_info(**changes))
+    stamp = robot.ask_anew(picture, robots.pinhole_info(**changes))
     answer = {name: robot.answers[name][stamp] for name in OUTPUTS}
     info, depth = answer['camera_info'], pixels_of(answer['depth'])[..., 0]
     assert depth.shape == (height // 2, width // 2) == (info.height, info.width)
@@ -107,8 +107,10 @@ def test_depth_and_k_give_the_points(robot: 'robots.Robot', lens: str) -> None:
 
 
 def test_the_choice_is_in_diagnostics(robot: 'robots.Robot') -> None:
-    robot.ask(robots.picture(), robots.pinhole_info(**LENSES['plumb_bob'][1]))
-    robot.diagnosed('grid', 'rectified')
+    robot.ask_anew(robots.picture(), robots.pinhole_info(**LENSES['plumb_bob'][1]))
+    assert robot.settled()['grid'] == 'rectified'
+    robot.ask_anew(robots.picture(), robots.pinhole_info())
+    assert robot.settled()['grid'] == 'undistorted'
 
 
 def test_a_lens_that_focuses_is_told_of_once(start_node: Callable, keep_robot: Callable,
@@ -123,5 +125,5 @@ def test_a_lens_that_focuses_is_told_of_once(start_node: Callable, keep_robot: C
         robot.ask(robots.picture(), info)
     assert node.log.count(' px, plumb_bob, from ') == 1, node.log
     info.k[0] *= 1.2
-    robot.ask(robots.picture(), info)
+    robot.ask_anew(robots.picture(), info)
     assert node.log.count(' px, plumb_bob, from ') == 2, node.log

@@ -18,6 +18,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 import time
 from types import SimpleNamespace
 import warnings
@@ -62,6 +63,19 @@ def test_cameras_of_the_same_figures_are_equal(camera: Camera) -> None:
     assert all(other != camera for other in (
         camera.scaled(320, 240), Camera.pinhole(70, 70, 40, 30, 640, 480),
         Camera(K, 640, 480, (0.01, 0.0, 0.0, 0.0), 'equidistant')))
+
+
+def test_a_lens_stays_itself_when_it_focuses_but_not_when_it_is_calibrated_anew(
+        camera: Camera) -> None:
+    """K may stay while D comes: a camera that was thought to be ideal is none."""
+    focused = replace(camera, intrinsics=camera.intrinsics * np.array([[1.01], [1.01], [1]]),
+                      distortion=tuple(each * 1.01 for each in camera.distortion))
+    assert camera.same_lens(camera) and camera.same_lens(focused)
+    assert not camera.same_lens(replace(camera, width=camera.width // 2))
+    for name in ('ideal', 'four', 'five', 'fisheye'):
+        other = Camera(K, 640, 480, LENSES[name][1], LENSES[name][0])
+        alike = {camera.model, other.model} == {'equidistant'}  # their D are next to nothing
+        assert camera.same_lens(other) == (alike or camera == other), name
 
 
 def test_projection_is_opencvs(camera: Camera) -> None:

@@ -21,7 +21,7 @@ import threading
 import numpy as np
 import pytest
 
-from grin_ros.messages import image_to_msg
+from grin_ros.messages import image_to_msg, intake
 from grin_ros.messages.intake import CameraInfos, read_frame, Rejected
 
 msgs = pytest.importorskip('sensor_msgs.msg', reason='ROS 2 is not installed')
@@ -78,6 +78,29 @@ def test_an_image_waits_for_the_info_that_follows_it() -> None:
     assert read_frame(image(), False, store, '/image').camera is not None
 
 
+def test_an_image_that_overtakes_its_info_does_not_take_the_one_before() -> None:
+    """They come on two topics: the lens has moved, and the image is here first."""
+    store = infos()
+    store.put(info(sec=1))
+    assert read_frame(image(sec=1), False, store, '/image').info.header.stamp.sec == 1
+    timer = threading.Timer(0.005, store.put, [info(sec=2, f_px=70.0)])
+    timer.start()
+    assert read_frame(image(sec=2), False, store, '/image').camera.intrinsics[0, 0] == 70
+
+
+def test_infos_that_come_seldom_keep_one_image_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A latched camera_info has the stamp of one image at most, and is right for all."""
+    store = infos()
+    store.put(info(sec=1))
+    waits: list[float] = []
+    wait_for = store._changed.wait_for
+    monkeypatch.setattr(store._changed, 'wait_for',
+                        lambda fits, time: (waits.append(time), wait_for(fits, time))[1])
+    for sec in (1, 2, 3, 4):
+        assert read_frame(image(sec=sec), False, store, '/image').info.header.stamp.sec == 1
+    assert waits.count(intake.OVERTAKING) == 1
+
+
 def test_a_camera_without_its_info_waits_once_and_keeps_nobody_else_waiting(
         monkeypatch: pytest.MonkeyPatch) -> None:
     """The second image is refused at once; when an info has come, images wait for theirs again."""
@@ -95,7 +118,7 @@ def test_a_camera_without_its_info_waits_once_and_keeps_nobody_else_waiting(
     store.put(info(width=640))
     with pytest.raises(Rejected):
         read_frame(image(sec=9), False, store, '/image')
-    assert waits[3:] == [0, waits[0]]
+    assert waits[3:] == [0, intake.OVERTAKING, waits[0]]
 
 
 @pytest.mark.parametrize('message, cause, words', [
