@@ -51,22 +51,29 @@ class DepthEstimate:
 
     :param depth: float32 z [m]; +Inf for sky and beyond the codec's range, NaN without a ray.
     :param ray_z: float32 z of the unit ray of each pixel, NaN without a ray.
-    :param spread: returns the relative sigma of each pixel; not called before sigma is read.
-        It takes the relative sigma of the frame's scale where that is known from elsewhere.
+    :param shape_spread: returns the relative sigma of each pixel while the frame's scale is
+        known; not called before sigma is read.
+    :param sigma_scale: relative sigma of the frame's scale, which moves all pixels alike.
     :param metric: False when the camera was unknown, so that only ratios of depth mean anything.
     :param timing: milliseconds per stage of the call, all its frames together, and their total.
     """
 
     depth: Array
     ray_z: Array
-    spread: Callable[..., Array]
+    shape_spread: Callable[[], Array]
+    sigma_scale: float
     metric: bool
     timing: dict[str, float]
 
     @cached_property
     def sigma(self) -> Array:
         """Return the float32 standard deviation [m] along z."""
-        return self.depth * self.spread()
+        return self.depth * self.spread
+
+    @cached_property
+    def spread(self) -> Array:
+        """Return the float32 standard deviation as a share of depth."""
+        return np.hypot(self.shape_spread(), np.float32(self.sigma_scale))
 
     @cached_property
     def range(self) -> Array:  # noqa: A003, RUF100
@@ -77,11 +84,10 @@ class DepthEstimate:
         """
         Return the estimate with depth multiplied.
 
-        :param sigma_scale: relative sigma of the scale if it is now known; None leaves sigma.
+        :param sigma_scale: of the scale if it is now known; None leaves it.
         """
-        spread = self.spread if sigma_scale is None else (
-            lambda scale=sigma_scale: self.spread(scale))
-        return replace(self, depth=self.depth * np.float32(factor), spread=spread)
+        return replace(self, depth=self.depth * np.float32(factor),
+                       sigma_scale=self.sigma_scale if sigma_scale is None else sigma_scale)
 
 
 class DepthEstimator:

@@ -52,7 +52,7 @@ def run(options: argparse.Namespace) -> int:
                         'distances are more than 0 m')
     result = estimator.estimate(image, camera, options.steps, options.samples, pixels=pixels)
     with np.errstate(invalid='ignore'):
-        factors, spread = measured / result.range, result.spread()
+        factors, spread = measured / result.range, result.spread
     if not (np.isfinite(factors) & (factors > 0)).all():
         raise GrinError('--at: at one of the pixels depth is not finite, as it shows the sky or '
                         'the lens sees nothing there: choose another')

@@ -104,7 +104,7 @@ def score_frame(sample: Sample, result: DepthEstimate, name: str, protocol: Prot
     row = {'name': name, 'kind': kind, 'fov_deg': sample.camera.hfov_deg,
            **depth_metrics(result.depth, truth, valid, alignment, clamp)}
     depth = np.full(truth.shape, np.nan)
-    doubt = result.spread()[valid]
+    doubt = result.spread[valid]
     if row['n']:
         depth[valid] = scored_depth(result.depth, truth, valid, alignment, clamp)
     answer, true, answered = depth[valid], truth[valid], np.isfinite(result.depth[valid])

@@ -20,6 +20,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cache
 import math
 
 import numpy as np
@@ -77,34 +78,34 @@ class Request:
         return cls(Query(view.image(image), view.rays, tokens, mask, noise, known, steps,
                          len(view.grid)), decoder, asked, metric)
 
-    def decode(self, x_0: Array, log_b: Array, calibration: float,
-               sigma_frame: float) -> tuple[Array, Array, Callable[..., Array]]:
+    def decode(self, x_0: Array, log_b: Array, calibration: float, sigma_frame: float
+               ) -> tuple[Array, Array, Callable[[], Array], float]:
         """
         Decode the answer of the networks.
 
         :param x_0: (K, N) of the last step, as log_b.
         :param calibration: factor of the head's sigma at this number of steps.
         :param sigma_frame: relative sigma of the scale of a frame without prompts.
-        :returns: depth and ray_z of each pixel, and what computes its relative sigma, which
-            takes that of the scale where it is known better.
+        :returns: depth and ray_z of each pixel, what computes its relative sigma while the scale
+            of the frame is known, and that of the scale.
         """
-        decoder, guide = self.decoder, self.query.image
-        prompts = self.query.prompts
-        count = int(prompts.mask.sum())
-        claimed = math.exp(prompts.values[prompts.mask, 1].min()) if count else 0.0
+        decoder, guide, prompts = self.decoder, self.query.image, self.query.prompts
         # The median of one draw is the draw, and takes longer than all of the decoding.
         p = (x_0[0] if len(x_0) == 1 else np.median(x_0, axis=0)) / np.float32(X_SCALE)  # (N,)
 
-        def at_tokens(sigma_scale: float = sigma_frame) -> Array:
-            head = _spread(x_0, log_b, calibration, decoder.codec.nats_per_unit)
-            return np.hypot(head, np.float32(sigma_scale if not count else prompted_sigma(
-                count, claimed, sigma_scale)))
+        if count := int(prompts.mask.sum()):
+            claimed = math.exp(prompts.values[prompts.mask, 1].min())
+            sigma_frame = prompted_sigma(count, claimed, sigma_frame)
+
+        @cache
+        def shape_spread() -> Array:
+            sigma = _spread(x_0, log_b, calibration, decoder.codec.nats_per_unit)
+            return sigma if self.pixels is not None else decoder.spread(sigma)
 
         if self.pixels is not None:
             ray_z = decoder.ray_z_at(self.pixels, self.query.mask)
-            return decoder.depth(p, ray_z, None), ray_z, at_tokens
-        return (decoder.depth(p, decoder.ray_z, guide), decoder.ray_z,
-                lambda *scale: decoder.spread(at_tokens(*scale)))
+            return decoder.depth(p, ray_z, None), ray_z, shape_spread, sigma_frame
+        return decoder.depth(p, decoder.ray_z, guide), decoder.ray_z, shape_spread, sigma_frame
 
 
 def batches(shapes: Sequence[Hashable], most: int) -> Iterator[list[int]]:

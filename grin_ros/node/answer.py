@@ -121,7 +121,6 @@ class Answerer:
             cpu_precision=params.cpu_precision, query_stride=params.query_stride or None,
             seed=params.seed, engine=engine)
         self._model.strange_lens = estimator.bundle.strange_lens
-        self._model.sigma_frame = estimator.bundle.sigma_frame
         self._model.facts |= {
             'backend': f'{estimator.backend.name} ({estimator.backend.reason})',
             'bundle': f'{estimator.bundle.name} ({estimator.bundle.folder})',
@@ -177,7 +176,7 @@ class Answerer:
         channel = job.channel
         messages = channel.outputs.build(job.wanted, job.frame, estimate,
                                          channel.topics.rectified, job.params)
-        channel.scale_notes.take(job.frame, job.params)
+        channel.scale_notes.take(job.frame, estimate.sigma_scale, job.params)
         built = time.perf_counter()
         channel.publish(messages)
         end = time.perf_counter()

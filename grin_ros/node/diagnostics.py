@@ -48,13 +48,11 @@ class ModelStatus:
 
     :param facts: backend, bundle, engine, ...; set by whoever knows.
     :param strange_lens: says what is wrong with a camera's field of view, '' for nothing.
-    :param sigma_frame: relative sigma of the scale of a frame when nothing else tells it.
     :param busy: what keeps depth from coming and will be over, such as an engine's build.
     """
 
     facts: dict[str, str] = field(default_factory=dict)
     strange_lens: Callable[[Camera], str] = _nothing
-    sigma_frame: float = 0.0
     busy: str = ''
 
 

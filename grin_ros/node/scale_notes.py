@@ -20,9 +20,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import numpy as np
-
-from grin_ros.inference.prompts import prompted_sigma
 from grin_ros.messages.intake import CameraInfos, Frame
 from grin_ros.messages.ranges import Ranges
 from grin_ros.node.diagnostics import Statistics
@@ -50,12 +47,19 @@ class ScaleNotes:
         self._statistics, self._voice, self._infos = statistics, voice, infos
         self._outputs, self._ranges = outputs, ranges
 
-    def take(self, frame: Frame, params: DepthParams) -> None:
-        """Note what told the scale of an answered frame, and what could have and did not."""
+    def take(self, frame: Frame, sigma_scale: float, params: DepthParams) -> None:
+        """
+        Note what told the scale of an answered frame, and what could have and did not.
+
+        :param sigma_scale: relative sigma of the scale, as the network and known ranges tell it.
+        """
         facts = self._statistics.facts
         if self._ranges is not None:
             facts['ranges'] = self._of_ranges(self._ranges, frame)
-        self._check_limits(frame, params)
+        floor_tells = self._outputs.floor.known and not frame.num_ranges
+        doubt = SIGMA if floor_tells else sigma_scale
+        facts['sigma_scale'] = f'{doubt:.2f}'
+        self._check_limits(doubt, params)
         if frame.num_ranges or not params.camera_height:
             facts.pop('floor', None)
         else:
@@ -86,12 +90,8 @@ class ScaleNotes:
                              'network says: check camera_height and camera_pitch_deg')
         return f'not seen in {floor.unseen} frames'
 
-    def _check_limits(self, frame: Frame, params: DepthParams) -> None:
+    def _check_limits(self, doubt: float, params: DepthParams) -> None:
         """Warn of a limit of sigma that the uncertainty of the scale alone exceeds."""
-        alone = self._statistics.model.sigma_frame
-        doubt = SIGMA if self._outputs.floor.known else alone
-        if frame.prompts is not None and frame.num_ranges:
-            doubt = prompted_sigma(frame.num_ranges, float(np.nanmin(frame.prompts[:, 3])), alone)
         for name, limit in (('max_sigma', params.max_sigma),
                             ('clearing_max_sigma', params.clearing_max_sigma)):
             if 0 < limit <= doubt:

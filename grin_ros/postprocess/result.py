@@ -109,7 +109,7 @@ class Result:
         self.image_camera = (rectified_camera(frame.info, self._source) if self.rectified
                              else self._source)
         self.camera = self.image_camera.scaled(width, height)
-        sigma = estimate.depth * self._seen_spread if params.max_sigma > 0 else None
+        sigma = estimate.depth * estimate.spread if params.max_sigma > 0 else None
         depth = estimate.depth
         apply_gates(depth, estimate.ray_z, sigma, params.min_depth, params.max_depth,
                     params.max_sigma, params.edge_gate)
@@ -124,11 +124,6 @@ class Result:
         # On a grid of our own P and R are ours, too.
         info = None if self.rectified and not rectified else self._frame.info
         return info, rectified or self.rectified
-
-    @cached_property
-    def _seen_spread(self) -> Array:
-        """Return the spread on the grid of the estimate."""
-        return np.asarray(self._estimate.spread())
 
     @cached_property
     def _moved(self) -> Rectifier | None:
@@ -148,12 +143,13 @@ class Result:
     @cached_property
     def spread(self) -> Array:
         """Return the (H, W) standard deviation as a share of depth."""
-        return self._moved.nearest(self._seen_spread) if self._moved else self._seen_spread
+        seen = self._estimate.spread
+        return self._moved.nearest(seen) if self._moved else seen
 
     @cached_property
     def shape_spread(self) -> Array:
         """Return the spread that is left when the scale of the frame is known."""
-        seen = np.asarray(self._estimate.spread(0.0))
+        seen = self._estimate.shape_spread()
         return self._moved.nearest(seen) if self._moved else seen
 
     @cached_property

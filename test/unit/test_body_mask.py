@@ -90,7 +90,7 @@ def test_the_robot_is_neither_depth_nor_a_hint_of_scale(tmp_path: Path) -> None:
 
     def depth(mask: BodyMask | None) -> np.ndarray:
         estimate = DepthEstimate(np.full((48, 64), 2, np.float32), camera.rays()[..., 2],
-                                 lambda scale=0.1: np.full((48, 64), scale, np.float32), True, {})
+                                 lambda: np.zeros((48, 64), np.float32), 0.1, True, {})
         return Results(mask).make(frame, estimate, DepthParams()).depth
 
     mask = BodyMask(picture(tmp_path / 'body.png'))

@@ -131,7 +131,7 @@ def test_sky_tells_nothing() -> None:
 def estimate_of(depth: np.ndarray) -> DepthEstimate:
     """Return an estimate of such depth, whose scale nobody knows."""
     return DepthEstimate(depth, np.ones_like(depth),
-                         lambda scale=0.3: np.full(depth.shape, scale, np.float32), True, {})
+                         lambda: np.zeros_like(depth), 0.3, True, {})
 
 
 def frame_of(seconds: float, prompts: np.ndarray | None) -> Frame:

@@ -57,7 +57,7 @@ def test_sigma_and_range_cost_nothing_until_they_are_read(estimator: DepthEstima
     result = estimator.estimate(IMAGE, CAMERA)
     assert not {'sigma', 'range'} & set(vars(result))
     assert result.sigma is result.sigma and result.range is result.range
-    assert np.allclose(result.sigma, result.depth * result.spread())
+    assert np.allclose(result.sigma, result.depth * result.spread)
 
 
 def test_the_scale_of_a_frame_is_in_sigma_and_prompts_tell_it(
@@ -67,11 +67,13 @@ def test_the_scale_of_a_frame_is_in_sigma_and_prompts_tell_it(
     asked = [[10, 10], [80, 60], [140, 100]]
     sure, wide = (each.estimate(IMAGE, CAMERA, pixels=asked) for each in (estimator, unsure))
     assert np.array_equal(sure.depth, wide.depth)
-    assert np.allclose(wide.spread(), np.hypot(sure.spread(), 0.3))
+    assert (sure.sigma_scale, wide.sigma_scale) == (0, 0.3)
+    assert np.allclose(wide.spread, np.hypot(sure.spread, 0.3))
+    assert np.array_equal(wide.shape_spread(), sure.spread)
     known = [[80, 60, 1.5]]
     lost = DepthEstimator(replace(estimator.bundle, sigma_frame=0.6), estimator.backend,
                           estimator.query_stride, estimator.input_size)
-    same, told = (each.estimate(IMAGE, CAMERA, prompts=known).spread() for each in (unsure, lost))
+    same, told = (each.estimate(IMAGE, CAMERA, prompts=known).spread for each in (unsure, lost))
     assert np.array_equal(same, told) and PROMPTED_SIGMA < np.nanmin(same) < 0.3
 
 
@@ -227,7 +229,7 @@ def test_padding_of_prompts_changes_nothing(estimator: DepthEstimator) -> None:
         padded, = estimator.estimate_batch([(IMAGE, CAMERA)],
                                            prompts=[np.concatenate([known, padding])])
         np.testing.assert_allclose(padded.depth, plain.depth, rtol=1e-4)
-        np.testing.assert_allclose(padded.spread(), plain.spread(), rtol=1e-4)
+        np.testing.assert_allclose(padded.spread, plain.spread, rtol=1e-4)
         assert np.array_equal(plain.depth, nothing.depth, equal_nan=True) is (len(known) == 0)
 
 

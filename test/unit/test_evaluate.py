@@ -41,7 +41,7 @@ def sample(depth_m: float, **meta: str) -> Sample:
 def times(factor: float, sigma: float = 0.1) -> Callable[[Sample], DepthEstimate]:
     def estimate(sample: Sample) -> DepthEstimate:
         depth = factor * true_depth(sample)
-        return DepthEstimate(depth, depth, lambda: np.full(depth.shape, sigma, np.float32), True,
+        return DepthEstimate(depth, depth, lambda: np.zeros_like(depth), sigma, True,
                              {'total': 1.0})
     return estimate
 

@@ -48,7 +48,7 @@ def run(factors: list[float], size: tuple[int, int] = (64, 48), known: float = 1
 
     def estimate(sample: Sample) -> DepthEstimate:
         depth = sample.meta['factor'] * true_depth(sample)
-        return DepthEstimate(depth, depth, lambda: np.full_like(depth, 0.1), True, {'total': 1.0})
+        return DepthEstimate(depth, depth, lambda: np.zeros_like(depth), 0.1, True, {'total': 1.0})
 
     seen: list[Scored] = []
     rows = score(estimate, map(frame, factors), Protocol(edges=False), watch=seen.append)
