@@ -29,6 +29,9 @@ from grin_ros.synth.scene import rotation_y, SceneBuilder
 
 Size = tuple[float, float, float]
 
+PATTERNS = ('check', 'stripe', 'tile', 'clouds', 'camouflage')  # on tables
+PATTERN_M = 0.06  # of the smallest texture of them, which has two to ten checks
+
 
 @dataclass(frozen=True)
 class Bench:
@@ -106,8 +109,11 @@ def desk(bench: Bench, size: Size) -> None:
     """Build a plain desk or table of (width, height, depth): a board on legs or on two sides."""
     builder, rng = bench.builder, bench.builder.rng
     width, height, depth = size
-    board, thick = wood_or_color(builder, (0.5, 1.0)), rng.uniform(0.018, 0.045)
-    bench.box((0, height - thick / 2, 0), (width, thick, depth), board, 1.0)
+    board, thick, texture_m = wood_or_color(builder, (0.5, 1.0)), rng.uniform(0.018, 0.045), 1.0
+    if rng.random() < 0.12:
+        board = builder.material(materials.texture(rng, str(rng.choice(PATTERNS)), 0.8))
+        texture_m = PATTERN_M * 12 ** rng.random()
+    bench.box((0, height - thick / 2, 0), (width, thick, depth), board, texture_m)
     legs = builder.material(materials.color(rng, (0.05, 0.9), (0, 0.15)))
     if rng.random() < 0.25:
         for side in (-1, 1):

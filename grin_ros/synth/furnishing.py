@@ -71,7 +71,7 @@ def _against_wall(rng: np.random.Generator, room: tuple[float, float, float],
 
 def _fit_out(builder: SceneBuilder, furniture: Furniture, room: tuple[float, float, float],
              taken: list[Footprint], fullness: float) -> list[tuple[float, float, float]]:
-    """Build shelves, cabinets, desks, a kitchen row; return the middles of low tops."""
+    """Build shelves, cabinets, desks, a kitchen row; return what is worth a close look."""
     rng, tops = builder.rng, []
 
     def bench(size: tuple[float, float, float], against_wall: bool = True) -> Bench | None:
@@ -87,6 +87,8 @@ def _fit_out(builder: SceneBuilder, furniture: Furniture, room: tuple[float, flo
         size = rng.uniform(0.6, 1.6), rng.uniform(0.9, 2.1), rng.uniform(0.22, 0.45)
         if place := bench(size):
             fitments.shelf(place, furniture, size)
+            x, y, z = place.point(0, rng.uniform(0.2, 0.9) * size[1], size[2] / 2)
+            tops.append((x, y, z))
     for _ in range(rng.binomial(2, 0.35)):
         low = rng.random() < 0.7
         size = (rng.uniform(0.4, 1.6), rng.uniform(0.5, 1.1) if low else rng.uniform(1.6, 2.2),
@@ -133,9 +135,10 @@ def clutter(builder: SceneBuilder, furniture: Furniture, room: tuple[float, floa
         if choice < 0.15:
             put_bin(Bench(builder, np.array([x, 0, z]), rng.uniform(0, 2 * np.pi)))
         elif choice < 0.55 or not furniture.small:
-            size = rng.uniform(0.05, 0.5, 3)
-            # Cardboard has the colours of wood.
-            image = (materials.wood, materials.label, materials.color)[rng.integers(3)](rng)
+            printed = rng.random() < 0.4  # as what is sold in shops is; cardboard is like wood
+            size = rng.uniform(0.05, 0.3 if printed else 0.6, 3)
+            image = (materials.label if printed else
+                     (materials.wood, materials.color)[rng.integers(2)])(rng)
             builder.box((x, size[1] / 2, z), size, builder.material(image), float(size.max()),
                         rng.uniform(0, 2 * np.pi))
         else:

@@ -106,12 +106,16 @@ def sky_color(toward, sky):
 
 
 @compiled
-def incoming(origin, toward, spread, gain, ambient, sky, tables, embree, numbers, flags):
-    """Return the light that arrives at origin from a direction, without a further bounce."""
+def incoming(origin, toward, spread, gain, glows, ambient, sky, tables, embree, numbers, flags):
+    """
+    Return the light that arrives at origin from a direction, without a further bounce.
+
+    :param glows: 1 to see lamps themselves; 0 where their light is counted already.
+    """
     face, _, color = cast(origin, toward, np.inf, spread, 1, tables, embree, numbers, flags)
     if face < 0:
         return sky_color(toward, sky)
-    glow = tables.emissions[tables.face_materials[face]]
+    glow = tables.emissions[tables.face_materials[face]] * glows
     return (color[0] * ambient[0] * gain + glow, color[1] * ambient[1] * gain + glow,
             color[2] * ambient[2] * gain + glow)
 
@@ -134,7 +138,21 @@ def lamp_light(light, point, normal, random_a, random_b, tables, embree, numbers
     if cosine < 1e-4 or cast(point, toward, reach, 0.02, 4, tables, embree, numbers,
                              flags)[0] >= 0:
         return 0.0
-    return cosine * (1.0 if is_sun else 1 / max(length, 0.3) ** 2)
+    if is_sun:
+        return cosine
+    # A lamp has one side, and lights no ceiling that it hangs from; drawn at random, spots of it
+    # would be clouds there.
+    return cosine * facing(edges[light, 0], edges[light, 1], toward) / max(length, 0.3) ** 2
+
+
+@compiled
+def facing(first, second, toward):
+    """Return the cosine between the normal of two edges and the way back, 0 behind them."""
+    x = first[1] * second[2] - first[2] * second[1]
+    y = first[2] * second[0] - first[0] * second[2]
+    z = first[0] * second[1] - first[1] * second[0]
+    along = -(x * toward[0] + y * toward[1] + z * toward[2])
+    return max(along, 0.0) / (np.sqrt(x * x + y * y + z * z) + 1e-9)
 
 
 @compiled
@@ -175,8 +193,8 @@ def trace(rays, position, spread, passes, ambient, sky, randoms, tables, embree,
         angle, radius = 2 * np.pi * randoms[i, 3], np.sqrt(max(0.0, 1 - z * z))
         toward = unit(normal[0] + radius * np.cos(angle), normal[1] + radius * np.sin(angle),
                       normal[2] + z)
-        arriving = incoming(point, toward, 0.05, 1.6, ambient, sky, tables, embree, numbers,
-                            flags)
+        arriving = incoming(point, toward, 0.05, 1.6, 0.0, ambient, sky, tables, embree,
+                            numbers, flags)
         bounced[i, 0], bounced[i, 1], bounced[i, 2] = arriving
         for lamp in range(lights):
             strength = lamp_light(lamp, point, normal, randoms[i, 0], randoms[i, 1], tables,
@@ -189,8 +207,8 @@ def trace(rays, position, spread, passes, ambient, sky, randoms, tables, embree,
             toward = unit(ray[0] + twice * normal[0] + 0.05 * (randoms[i, 4] - 0.5),
                           ray[1] + twice * normal[1] + 0.05 * (randoms[i, 5] - 0.5),
                           ray[2] + twice * normal[2] + 0.05 * (randoms[i, 6] - 0.5))
-            arriving = incoming(point, toward, 0.01, 2.2, ambient, sky, tables, embree, numbers,
-                                flags)
+            arriving = incoming(point, toward, 0.01, 2.2, 1.0, ambient, sky, tables, embree,
+                                numbers, flags)
             mirrored[i, 0], mirrored[i, 1], mirrored[i, 2] = arriving
             # Schlick's Fresnel term with an exponent that suits rough floors.
             mirror_share[i] = gloss * (0.15 + 0.85 * (1 - abs(cosine)) ** 4)

@@ -23,6 +23,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from grin_ros.synth import materials
 from grin_ros.synth.fitments import Bench
+from grin_ros.synth.furniture import few
 from grin_ros.synth.lathe import lathe
 from grin_ros.synth.scene import rotation_y, SceneBuilder
 
@@ -87,13 +88,13 @@ def lay_packages(bench: Bench, width: float, depth: float, count: int) -> None:
 def put_bin(bench: Bench) -> None:
     """Put an open box with things heaped in it."""
     builder, rng = bench.builder, bench.builder.rng
-    width, height, depth = rng.uniform(0.3, 0.65), rng.uniform(0.1, 0.35), rng.uniform(0.25, 0.45)
+    width, height, depth = rng.uniform(0.25, 0.7), rng.uniform(0.1, 0.4), rng.uniform(0.25, 0.5)
     look = builder.material(materials.color(rng, (0.1, 0.95), (0, 0.9)))
     bench.box((0, WALL / 2, 0), (width, WALL, depth), look)
     for side in (-0.5, 0.5):
         bench.box((side * width, height / 2, 0), (WALL, height, depth), look)
         bench.box((0, height / 2, side * depth), (width, height, WALL), look)
-    for _ in range(rng.integers(2, 14)):
+    for _ in range(few(rng, 20) - 1):
         a, b = rng.uniform(-0.5, 0.5, 2) * (width - 0.2, depth - 0.2)
         put_package(builder, bench.point(a, WALL + rng.uniform(0, 0.4) * height, b),
                     lying=rng.random() < 0.8)

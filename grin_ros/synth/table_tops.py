@@ -23,7 +23,7 @@ from dataclasses import replace
 import numpy as np
 
 from grin_ros.synth import materials
-from grin_ros.synth.fitments import Bench
+from grin_ros.synth.fitments import Bench, PATTERN_M, PATTERNS
 from grin_ros.synth.furniture import few, Furniture, pick
 from grin_ros.synth.packages import lay_packages, put_bin
 from grin_ros.synth.scene import rotation_y, SceneBuilder
@@ -45,6 +45,8 @@ def lay_table(builder: SceneBuilder, furniture: Furniture, size: tuple[float, fl
     if size[0] > 0.9 and size[2] > 0.5 and rng.random() < 0.4:
         _workplace(bench, size[2])
         things = furniture.office
+    elif rng.random() < 0.2:
+        _mat(bench, (size[0], size[2]))
     if rng.random() < 0.45:
         _papers(bench, (size[0], size[2]))
     if rng.random() < 0.45:
@@ -55,6 +57,16 @@ def lay_table(builder: SceneBuilder, furniture: Furniture, size: tuple[float, fl
         a, b = rng.uniform(-0.45, 0.45, 2) * (size[0], size[2])
         builder.model(pick(rng, things), top + turn @ np.array([a, 0, b]),
                       rng.uniform(0, 2 * np.pi))
+
+
+def _mat(bench: Bench, size: tuple[float, float]) -> None:
+    """Lay a mat on a table of that size (x, z) [m]: not all that is checked is a floor."""
+    builder, rng = bench.builder, bench.builder.rng
+    x, z = np.array(size) * rng.uniform(0.3, 0.7)  # it lies on round tables, too
+    look = builder.material(materials.texture(rng, str(rng.choice(PATTERNS)), 0.8))
+    texture_m = PATTERN_M * 12 ** rng.random()
+    bench.sheet((-x / 2, 0.0, z / 2), (x, 0, 0), (0, 0, -z), look,
+                (x / texture_m, z / texture_m))
 
 
 def _papers(bench: Bench, size: tuple[float, float]) -> None:
