@@ -191,6 +191,23 @@ def test_light_on_a_plain_wall_is_even():
     assert np.abs(near / far - 1)[80:160, 80:240].mean() < 0.012
 
 
+def test_lamps_leave_no_clouds_on_what_they_hang_from():
+    """A window lights the room, not its own wall, and a bounce does not count a lamp again."""
+    builder = SceneBuilder(np.random.default_rng(0))
+    builder.ambient = np.full(3, 0.2)
+    plain = builder.material(np.full(3, 0.6), grain=Grain(0.0, 0, 1000.0))
+    for corner, a, b in (((-2, 0, 3), (4, 0, 0), (0, 2.6, 0)), ((-2, 2.6, 0), (4, 0, 0), (0, 0, 3)),
+                         ((-2, 0, 0), (4, 0, 0), (0, 0, 3)), ((-2, 0, 0), (0, 2.6, 0), (0, 0, 3))):
+        builder.quad(corner, a, b, plain)
+    builder.lights += [Light((0, 2.57, 2), (1, 0, 0), (0, 0, 1), np.full(3, 4.0)),
+                       Light((0, 1.3, 2.95), (1.2, 0, 0), (0, -1.5, 0), np.full(3, 4.0))]
+    builder.quad((-0.5, 2.59, 1.5), (1, 0, 0), (0, 0, 1),
+                 builder.material(np.ones(3), emission=4.0))
+    image, _ = view(builder.build(), Camera.from_hfov(60, 320, 240), (0, 1.3, 0.3))
+    near, far = (cv2.GaussianBlur(image[..., 1], (0, 0), sigma) for sigma in (4, 16))
+    assert np.abs(near / far - 1)[80:160, 80:240].mean() < 0.012
+
+
 def test_lenses_may_be_told():
     """Drawn evenly in the logarithm of the field of view, and none is a fisheye."""
     rng = np.random.default_rng(0)
