@@ -51,7 +51,13 @@ class Attention(nn.Module):
         q, k, v = (
             layer(y).unflatten(-1, (self.heads, -1)).transpose(1, 2)  # (B, h, n, width/h)
             for layer, y in ((self.query, x), (self.key, context), (self.value, context)))
-        y = F.scaled_dot_product_attention(q, k, v, attn_mask=bias)
+        if self.training and x.device.type == 'cpu':
+            # There torch's own attention takes 2.7 times as long, most of it backwards.
+            logits = (q * q.shape[-1] ** -0.5) @ k.transpose(-1, -2)
+            logits = logits if bias is None else logits + bias.to(logits.dtype)
+            y = logits.softmax(-1) @ v
+        else:
+            y = F.scaled_dot_product_attention(q, k, v, attn_mask=bias)
         return self.out(y.transpose(1, 2).flatten(2))
 
 

@@ -19,7 +19,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import nullcontext
 from pathlib import Path
 import signal
 
@@ -28,7 +27,6 @@ from accelerate.utils import set_seed
 import numpy as np
 import torch
 from torch import Tensor
-from torch.nn.attention import sdpa_kernel, SDPBackend
 from torch.utils.data import ConcatDataset, DataLoader
 from torch.utils.tensorboard import SummaryWriter
 from tqdm import tqdm
@@ -109,8 +107,7 @@ class Learner:
         batch = {name: value.to(accelerator.device) for name, value in batch.items()}
         seed = int(np.random.SeedSequence(
             (config.seed, accelerator.process_index, run.step)).generate_state(1)[0])
-        with sdpa_kernel(SDPBackend.MATH) if accelerator.device.type == 'cpu' else nullcontext():
-            parts = self._objective(batch, seed)  # a CPU's flash attention is slow backwards
+        parts = self._objective(batch, seed)
         run.optimizer.zero_grad()
         if self._guard.is_astray(accelerator.reduce(parts['loss'].detach(), 'mean').item()):
             # Every process sees the same mean, so all go back together; the data goes on.

@@ -28,6 +28,7 @@ from tiny import tiny_grin  # noqa: E402
 from grin_ros.camera import Camera  # noqa: E402
 from grin_ros.diffusion.depth_codec import X_SCALE  # noqa: E402
 from grin_ros.diffusion.sampler import ddim_steps  # noqa: E402
+from grin_ros.model.rin import Attention  # noqa: E402
 
 HEIGHT, WIDTH, TOKENS, PROMPTS = 64, 96, 30, 4
 
@@ -94,6 +95,18 @@ def test_pixels_weigh_alike_however_many_are_asked(grin, frame) -> None:
     once, often = run(grin, frame), run(grin, frame, order=torch.arange(TOKENS).repeat(9))
     for a, b in zip(once, often, strict=True):
         np.testing.assert_allclose(np.tile(a, 9), b, atol=2e-5)
+
+
+def test_attention_is_the_same_where_it_is_trained() -> None:
+    """A CPU trains by products of its own, which are faster there; what is hidden stays hidden."""
+    torch.manual_seed(0)
+    attention, x, context = Attention(12, 8, 16, 2), torch.randn(2, 5, 12), torch.randn(2, 7, 8)
+    bias = torch.zeros(2, 1, 1, 7)
+    bias[..., 4:] = -1e4
+    for hidden in (None, bias):
+        torch.testing.assert_close(attention.train()(x, context, hidden),
+                                   attention.eval()(x, context, hidden))
+    torch.testing.assert_close(attention.train()(x, context, bias), attention(x, context[:, :4]))
 
 
 def test_prompts_reach_the_answers(grin, frame) -> None:
