@@ -196,8 +196,10 @@ def test_lamps_leave_no_clouds_on_what_they_hang_from():
     builder = SceneBuilder(np.random.default_rng(0))
     builder.ambient = np.full(3, 0.2)
     plain = builder.material(np.full(3, 0.6), grain=Grain(0.0, 0, 1000.0))
-    for corner, a, b in (((-2, 0, 3), (4, 0, 0), (0, 2.6, 0)), ((-2, 2.6, 0), (4, 0, 0), (0, 0, 3)),
-                         ((-2, 0, 0), (4, 0, 0), (0, 0, 3)), ((-2, 0, 0), (0, 2.6, 0), (0, 0, 3))):
+    for corner, a, b in (((-2, 0, 3), (4, 0, 0), (0, 2.6, 0)),
+                         ((-2, 2.6, 0), (4, 0, 0), (0, 0, 3)),
+                         ((-2, 0, 0), (4, 0, 0), (0, 0, 3)),
+                         ((-2, 0, 0), (0, 2.6, 0), (0, 0, 3))):
         builder.quad(corner, a, b, plain)
     builder.lights += [Light((0, 2.57, 2), (1, 0, 0), (0, 0, 1), np.full(3, 4.0)),
                        Light((0, 1.3, 2.95), (1.2, 0, 0), (0, -1.5, 0), np.full(3, 4.0))]
