@@ -14,7 +14,7 @@
 #
 # SPDX-License-Identifier: Apache-2.0
 
-"""Camera files: a calibration or a saved camera_info message in YAML in; a Camera out."""
+"""Camera files: a calibration of ROS, OpenCV or Kalibr, or a camera_info in; a Camera out."""
 
 from __future__ import annotations
 
@@ -22,33 +22,43 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import cv2
 import yaml
 
 from grin_ros.camera import Camera
 from grin_ros.errors import GrinError
 
 NO_REGION = {'x_offset': 0, 'y_offset': 0, 'width': 0, 'height': 0}
+EXPECTED = ('the YAML of camera_calibration, of OpenCV or Kalibr, or of `ros2 topic echo --once '
+            '.../camera_info`')
+KALIBR = {'radtan': 'plumb_bob', 'equidistant': 'equidistant', 'none': 'plumb_bob'}
 
 
 def read_camera_info(path: str | Path, rectified: bool = False) -> Camera:
     """
-    Read the YAML of camera_calibration, or of ``ros2 topic echo --once .../camera_info``.
+    Read the YAML of a calibration, or of ``ros2 topic echo --once .../camera_info``.
+
+    Calibrations are those of camera_calibration, of OpenCV's sample, or of one Kalibr camera.
 
     :param rectified: True when the images are rectified: the 3x3 of P, no distortion.
     :raises GrinError: naming the file and what is wrong in it.
     """
     try:
+        text = Path(path).expanduser().read_text('utf-8')
         # `ros2 topic echo` ends each message with ---; the first will do.
-        values = next(iter(yaml.safe_load_all(Path(path).expanduser().read_text('utf-8'))), None)
+        values = (_of_opencv(text) if text.startswith('%YAML:')
+                  else next(iter(yaml.safe_load_all(text)), None))
     except OSError as error:
         raise GrinError(f'{path} cannot be read: {error.strerror}') from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+    except (yaml.YAMLError, UnicodeDecodeError, cv2.error, SystemError) as error:
         raise GrinError(f'{path} is no YAML: {error}') from error
     if not isinstance(values, dict):
-        raise GrinError(f'{path} holds no camera: expected the YAML of camera_calibration or of '
-                        '`ros2 topic echo --once .../camera_info`')
+        raise GrinError(f'{path} holds no camera: expected {EXPECTED}')
     try:
-        msg = _from_calibration(values) if 'camera_matrix' in values else _from_message(values)
+        if 'camera_matrix' in values:
+            msg = _from_calibration(values)
+        else:
+            msg = _from_kalibr(values) if 'cam0' in values else _from_message(values)
         return Camera.from_camera_info(msg, rectified)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise GrinError(f'{path} lacks a part of a camera ({type(error).__name__}: {error})'
@@ -66,6 +76,39 @@ def _from_calibration(values: dict[str, Any]) -> SimpleNamespace:
         d=values.get('distortion_coefficients', {}).get('data') or [],
         k=values['camera_matrix']['data'], p=projection,
         binning_x=0, binning_y=0, roi=SimpleNamespace(**NO_REGION))
+
+
+def _of_opencv(text: str) -> dict[str, Any]:
+    """Return what OpenCV's calibration sample wrote, as camera_calibration writes it."""
+    storage = cv2.FileStorage(text, cv2.FILE_STORAGE_READ | cv2.FILE_STORAGE_MEMORY)
+    values: dict[str, Any] = {}
+    for name in storage.root().keys():
+        node = storage.getNode(name)
+        if node.isInt():
+            values[name] = int(node.real())
+        elif node.isMap() and (matrix := node.mat()) is not None:
+            values[name] = {'data': matrix.ravel().tolist()}
+    count = len(values.get('distortion_coefficients', {}).get('data') or ())
+    values['distortion_model'] = ('equidistant' if values.get('fisheye_model')
+                                  else 'plumb_bob' if count <= 5 else 'rational_polynomial')
+    return values
+
+
+def _from_kalibr(values: dict[str, Any]) -> SimpleNamespace:
+    """Read Kalibr's camchain of one camera."""
+    if len(values) > 1:
+        raise GrinError(f'holds {", ".join(values)}: keep the one that is meant, as cam0')
+    camera = values['cam0']
+    model, lens = camera['camera_model'], camera.get('distortion_model', 'none')
+    if model != 'pinhole' or lens not in KALIBR:
+        raise GrinError(f'has the camera model {model}-{lens}: calibrate with one of '
+                        + ', '.join(f'pinhole-{known}' for known in KALIBR))
+    fx, fy, cx, cy = camera['intrinsics']
+    width, height = camera['resolution']
+    return SimpleNamespace(
+        width=width, height=height, distortion_model=KALIBR[lens],
+        d=camera.get('distortion_coeffs') or [], k=[fx, 0, cx, 0, fy, cy, 0, 0, 1],
+        p=[0.0] * 12, binning_x=0, binning_y=0, roi=SimpleNamespace(**NO_REGION))
 
 
 def _from_message(values: dict[str, Any]) -> SimpleNamespace:

@@ -40,7 +40,7 @@ def add_camera_options(parser: argparse.ArgumentParser, may_be_unknown: bool = T
     camera.add_argument('--intrinsics', type=float, nargs=4, metavar=('FX', 'FY', 'CX', 'CY'),
                         help='pinhole, in pixels of the image')
     camera.add_argument('--camera-info', metavar='FILE', type=Path,
-                        help='YAML of camera_calibration or of `ros2 topic echo`')
+                        help='YAML of camera_calibration, OpenCV, Kalibr or of `ros2 topic echo`')
     camera.add_argument('--hfov', type=float, metavar='DEG',
                         help='field of view across the image, upright as its EXIF says')
     if may_be_unknown:

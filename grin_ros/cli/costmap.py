@@ -31,7 +31,8 @@ from grin_ros.params import FIELDS
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of this verb."""
     parser.add_argument('--camera-info', metavar='FILE', type=Path, required=True,
-                        help='YAML of camera_calibration or of `ros2 topic echo --once`')
+                        help='YAML of camera_calibration, OpenCV, Kalibr or of '
+                             '`ros2 topic echo --once`')
     parser.add_argument('--rectified', action='store_true',
                         help='the images are rectified: use P and no D')
     parser.add_argument('--layer', choices=LAYERS, default='voxel',

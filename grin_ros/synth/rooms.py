@@ -98,10 +98,10 @@ def _lamps(builder: SceneBuilder, room: Size, corridor: bool) -> None:
             x, z = size_x / 2, size_z * (number + 0.5) / count
         width, length = rng.uniform(0.1, 1.2), rng.uniform(0.1, 1.2)
         y = rng.uniform(0.5, 1.8) if rng.random() < 0.15 else height - 0.03
-        edges = [(width, 0, 0), (0, 0, length)]  # it shines down
+        across, along = (width, 0.0, 0.0), (0.0, 0.0, length)  # it shines down
         if y < height - 0.1 and rng.random() < 0.5:
-            edges.reverse()
-        builder.lights.append(Light(builder.origin + (x, y, z), *edges, tone * power))
+            across, along = along, across
+        builder.lights.append(Light(builder.origin + (x, y, z), across, along, tone * power))
         if y > height - 0.1:
             builder.quad((x - width / 2, height - 0.01, z - length / 2), (width, 0, 0),
                          (0, 0, length), builder.material(np.ones(3), emission=4.0))

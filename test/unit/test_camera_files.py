@@ -36,6 +36,34 @@ distortion_coefficients: {rows: 1, cols: 5, data: [-0.3, 0.1, 0.001, -0.002, 0.0
 rectification_matrix: {rows: 3, cols: 3, data: [1, 0, 0, 0, 1, 0, 0, 0, 1]}
 projection_matrix: {rows: 3, cols: 4, data: [400, 0, 310, 0, 0, 400, 230, 0, 0, 0, 1, 0]}
 """
+OPENCV = """%YAML:1.0
+---
+calibration_time: "Sat 28 Nov 2026"
+image_width: 640
+image_height: 480
+flags: 0
+fisheye_model: 0
+camera_matrix: !!opencv-matrix
+   rows: 3
+   cols: 3
+   dt: d
+   data: [ 461., 0., 322.5, 0., 459., 236.25, 0., 0., 1. ]
+distortion_coefficients: !!opencv-matrix
+   rows: 5
+   cols: 1
+   dt: d
+   data: [ -0.3, 0.1, 0.001, -0.002, 0. ]
+"""
+KALIBR = """
+cam0:
+  cam_overlaps: []
+  camera_model: pinhole
+  distortion_coeffs: [-0.3, 0.1, 0.001, -0.002]
+  distortion_model: radtan
+  intrinsics: [461.0, 459.0, 322.5, 236.25]
+  resolution: [640, 480]
+  rostopic: /camera/image_raw
+"""
 ECHO = """
 header:
   stamp:
@@ -72,6 +100,20 @@ def test_both_formats_are_the_same_camera(tmp_path: Path, text: str) -> None:
     assert rectified.intrinsics[0, 0] == 400 and rectified.is_pinhole
 
 
+@pytest.mark.parametrize('text', [OPENCV, KALIBR])
+def test_calibrations_of_other_tools_are_read(tmp_path: Path, text: str) -> None:
+    path = tmp_path / 'camera.yaml'
+    path.write_text(text, encoding='utf-8')
+    camera = read_camera_info(path)
+    assert (camera.width, camera.height, camera.model) == (640, 480, 'plumb_bob')
+    assert camera.intrinsics.tolist() == [[461, 0, 322.5], [0, 459, 236.25], [0, 0, 1]]
+    assert camera.distortion[:4] == (-0.3, 0.1, 0.001, -0.002) and not any(camera.distortion[4:])
+    wide = text.replace('fisheye_model: 0', 'fisheye_model: 1').replace('radtan', 'equidistant')
+    wide = wide.replace('rows: 5', 'rows: 4').replace('-0.002, 0. ]', '-0.002 ]')
+    path.write_text(wide, encoding='utf-8')
+    assert read_camera_info(path).model == 'equidistant'
+
+
 def test_binning_of_a_message_is_followed(tmp_path: Path) -> None:
     path = tmp_path / 'camera.yaml'
     path.write_text(ECHO.replace('binning_x: 0', 'binning_x: 2').replace(
@@ -80,6 +122,8 @@ def test_binning_of_a_message_is_followed(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize('text, reason', [
+    (KALIBR + KALIBR.replace('cam0', 'cam1'), 'cam0, cam1'),
+    (KALIBR.replace('pinhole', 'omni'), 'omni-radtan'), ('%YAML:1.0\n---\nx: [', 'no YAML'),
     ('', 'no camera'), ('hello', 'no camera'), ('{a: [}', 'no YAML'), ('width: 640', 'lacks'),
     (CALIBRATION.replace('461.0', '0'), 'not calibrated'),
     (CALIBRATION.replace('plumb_bob', 'mystery'), 'unknown distortion model')])
