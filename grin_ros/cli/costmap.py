@@ -53,8 +53,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> None:
     """Print the layer."""
     camera = read_camera_info(options.camera_info, options.rectified)
-    if not 0 < options.marking_range <= options.clearing_range:
-        raise GrinError(f'--marking-range {options.marking_range:g} must be above 0 and at most '
+    if options.marking_range <= 0:
+        raise GrinError(f'--marking-range {options.marking_range:g} must be above 0')
+    if options.layer == 'voxel' and options.marking_range > options.clearing_range:
+        raise GrinError(f'--marking-range {options.marking_range:g} must be at most '
                         f'--clearing-range {options.clearing_range:g}: what is marked farther '
                         'than rays reach stays for ever')
     if not options.min_height < options.max_height:

@@ -99,24 +99,25 @@ def run(options: argparse.Namespace) -> int:
     means = mean_rows(rows)
     if not means:
         raise GrinError(f'no frame in {options.data} has truth between the depth limits')
-    print_figures(rows, means)
     steps = options.steps or estimator.bundle.default_steps
     how = (f'{estimator.bundle.name} on {estimator.backend.reason}\n{options.dataset}: steps '
            f'{steps}, samples {options.samples}, align {options.align}, '
            f'{"without intrinsics, " if options.no_intrinsics else ""}'
            f'{"scaled by the floor, " if options.floor else ""}'
            f'{f"{options.ranges} ranges known, " if options.ranges else ""}{protocol}')
-    print('\n' + how)
     if options.report:
         worst.write(options.report, how, means)
-    if options.ranges:
-        print(f'ranges given to a frame: {np.mean(given):.1f} on average, {min(given)} at least')
     write_json(options.json, {
         'bundle': estimator.bundle.name, 'backend': estimator.backend.reason,
         'align': options.align, 'no_intrinsics': options.no_intrinsics,
         'floor': options.floor, 'ranges': options.ranges,
         'protocol': vars(protocol), 'steps': steps, 'samples': options.samples, 'means': means,
         'by_range': by_range(rows), 'by_fov': by_fov(rows), 'frames': rows})
+    # Last: whoever reads it, such as head, may go away.
+    print_figures(rows, means)
+    print('\n' + how)
+    if options.ranges:
+        print(f'ranges given to a frame: {np.mean(given):.1f} on average, {min(given)} at least')
     return 0
 
 

@@ -18,6 +18,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from types import SimpleNamespace
 from typing import Any
 
@@ -72,9 +73,8 @@ class Recorded:
             # ROS 1 writes K, D, R and P.
             info = SimpleNamespace(**{name.lower(): getattr(msg, name)
                                       for name in msg.__dataclass_fields__})
-            if not self._by_stamp:
-                self._infos.put(info)
             self._by_stamp[msg.header.stamp.sec, msg.header.stamp.nanosec] = info
+        self._stamps = sorted(self._by_stamp)
 
     def _connections(self, topic: str, kinds: tuple[str, ...], needed: bool = True) -> list[Any]:
         """Return the connections of a topic."""
@@ -108,8 +108,9 @@ class Recorded:
         :raises Rejected: as read_frame.
         """
         stamp = msg.header.stamp.sec, msg.header.stamp.nanosec
-        if (info := self._by_stamp.get(stamp)) is not None:
-            self._infos.put(info)
+        if self._stamps:  # its own, the one before it, or the first
+            latest = max(0, bisect_right(self._stamps, stamp) - 1)
+            self._infos.put(self._by_stamp[self._stamps[latest]])
         frame = read_frame(msg, self._compressed, self._infos, self._topic)
         return self.ranges.attach(frame, self._params) if self.ranges is not None else frame
 

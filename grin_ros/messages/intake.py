@@ -111,6 +111,7 @@ class CameraInfos:
         self._latest: _Calibration | None = None
         self._patient = True  # until an image has waited for nothing
         self._paired = False  # while images have a camera_info each
+        self._asked = (0, 0)  # stamp of the latest image
         self._by_stamp: OrderedDict[tuple[int, int], _Calibration] = OrderedDict()
 
     def put(self, msg: Any) -> None:
@@ -125,7 +126,9 @@ class CameraInfos:
             self.received += 1
             if self._latest is None or key != self._key:
                 self._key, self._latest = key, self._calibration(msg)
-            self._by_stamp[msg.header.stamp.sec, msg.header.stamp.nanosec] = self._latest
+            stamp = msg.header.stamp.sec, msg.header.stamp.nanosec
+            self._by_stamp[stamp] = self._latest
+            self._paired = self._paired or stamp == self._asked  # late, but its own
             while len(self._by_stamp) > REMEMBERED:
                 self._by_stamp.popitem(last=False)
             self._changed.notify_all()
@@ -159,6 +162,7 @@ class CameraInfos:
             return camera is not None and (camera.width, camera.height) == (width, height)
 
         with self._changed:
+            self._asked = own
             if self._paired:
                 self._changed.wait_for(lambda: own in self._by_stamp, OVERTAKING)
             wait = self.required and self._patient

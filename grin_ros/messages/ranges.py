@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from grin_ros.messages.intake import Frame
     from grin_ros.params import DepthParams
 
+STEP_BACK = 1_000_000_000  # [ns]
 NUM_RANGES = 64  # prompts of a frame: more bring nothing, and a fixed number is one engine
 # A sensor beside the camera sees behind what the camera sees: of the points in a cell of an
 # image's 40th the nearest counts.
@@ -133,9 +134,12 @@ class Ranges:
         self.problem = ''  # why the latest frame has no known ranges
 
     def put(self, msg: Any) -> None:
-        """Take a message."""
+        """Take a message; after a step back in time, as a bag makes, forget those before."""
+        moment = nanoseconds(msg.header.stamp)
         with self._lock:
-            self._messages.append((nanoseconds(msg.header.stamp), msg))
+            if self._messages and self._messages[-1][0] - moment > STEP_BACK:
+                self._messages.clear()
+            self._messages.append((moment, msg))
 
     def forget(self) -> None:
         """Drop all messages: time went back."""

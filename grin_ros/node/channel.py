@@ -27,6 +27,7 @@ from typing import Any
 from rclpy.lifecycle import LifecycleNode
 from std_msgs.msg import Header
 
+from grin_ros.camera import Camera
 from grin_ros.errors import GrinError
 from grin_ros.messages.intake import CameraInfos, Frame, read_frame, Rejected
 from grin_ros.messages.odometry import make_ranges
@@ -70,7 +71,7 @@ class Channel:
                                       self.ranges)
         self._node, self._mailbox = node, mailbox
         self._stamps = Stamps(self.topics.name)
-        self._camera: Any = None
+        self._told: tuple[Camera, str] | None = None  # the camera, and where it comes from
         self._frame_pace = Metronome()
         self._publishing = threading.Lock()
         self._open = False
@@ -132,7 +133,7 @@ class Channel:
             self._inputs.forget_info()
             self.match()
         self.outputs.forget()
-        self._camera = None
+        self._told = None
         self.voice.forget()
 
     def rewind(self) -> None:
@@ -192,10 +193,6 @@ class Channel:
                                    self._node.get_clock().now().nanoseconds)
         for about, text in found.items():
             self.voice.warn(about, f'{text} ({self.topics.publishers()})')
-        if 'stamps_go_back' in found:
-            self.infos.rewind()
-            if self.ranges is not None:
-                self.ranges.forget()
         if 0 < params.max_age < age:
             raise Rejected('too_old', f'images on {self.topics.name} are {age:.2f} s old when '
                            'their turn comes: raise max_age (0 is off), or set '
@@ -215,25 +212,30 @@ class Channel:
             facts |= {'camera': 'default pinhole', 'scale': 'not metric'}
             self.voice.remark('scale', f'no usable camera_info on {self.infos.topic}: the '
                               'default pinhole is used, and the scale is not metric')
-        elif self._camera is None or not camera.same_lens(self._camera):
-            k = camera.intrinsics
-            source = 'the parameter hfov_deg' if frame.info is None else self.infos.topic
-            facts |= {'scale': 'metric', 'camera': (
-                f'{camera.width}x{camera.height}, fx {k[0, 0]:.1f} fy {k[1, 1]:.1f} '
-                f'cx {k[0, 2]:.1f} cy {k[1, 2]:.1f} px, {camera.model}, from {source}')}
-            self._node.get_logger().info(f'camera: {facts["camera"]}')
-            if sentence := self.statistics.model.strange_lens(camera):
-                self._node.get_logger().warning(f'{source}: {sentence}')
-            frame_id = self.params().frame_id or frame.header.frame_id
-            if 'optical' not in frame_id:
-                self._node.get_logger().info(
-                    f'points are in {frame_id or "a frame without a name"}, taken for an optical '
-                    'frame: x right, y down, z forward. If the cloud stands upright in rviz2, '
-                    'set frame_id')
-            facts['grid'] = self.params().output if not camera.is_pinhole else 'undistorted'
-            if facts['grid'] == 'input':
-                facts['grid'] = 'distorted'
-                self._node.get_logger().warning(
-                    'depth lies on the distorted grid of the image: our cloud is right, but '
-                    'depth_image_proc, nvblox and rtabmap need output: rectified')
-        self._camera = camera
+            self._told = None
+            return
+        k = camera.intrinsics
+        source = 'the parameter hfov_deg' if frame.info is None else self.infos.topic
+        facts |= {'scale': 'metric', 'camera': (
+            f'{camera.width}x{camera.height}, fx {k[0, 0]:.1f} fy {k[1, 1]:.1f} '
+            f'cx {k[0, 2]:.1f} cy {k[1, 2]:.1f} px, {camera.model}, from {source}')}
+        if self._told is None or self._told[1] != source or not camera.same_lens(self._told[0]):
+            self._told = camera, source
+            self._introduce(camera, source, frame.header.frame_id)
+
+    def _introduce(self, camera: Camera, source: str, image_frame_id: str) -> None:
+        """Say what is known about a camera that comes from somewhere."""
+        facts, logger = self.statistics.facts, self._node.get_logger()
+        logger.info(f'camera: {facts["camera"]}')
+        if sentence := self.statistics.model.strange_lens(camera):
+            logger.warning(f'{source}: {sentence}')
+        frame_id = self.params().frame_id or image_frame_id
+        if 'optical' not in frame_id:
+            logger.info(f'points are in {frame_id or "a frame without a name"}, taken for an '
+                        'optical frame: x right, y down, z forward. If the cloud stands upright '
+                        'in rviz2, set frame_id')
+        facts['grid'] = self.params().output if not camera.is_pinhole else 'undistorted'
+        if facts['grid'] == 'input':
+            facts['grid'] = 'distorted'
+            logger.warning('depth lies on the distorted grid of the image: our cloud is right, '
+                           'but depth_image_proc, nvblox and rtabmap need output: rectified')

@@ -29,7 +29,7 @@ from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 from grin_ros.errors import GrinError
 from grin_ros.messages.intake import CameraInfos, rectified_rule
 from grin_ros.messages.ranges import Ranges
-from grin_ros.node.outputs import output_topic
+from grin_ros.node.outputs import output_topic, TOPICS
 from grin_ros.node.qos import explained, MatchedSubscription, node_names
 from grin_ros.params import DepthParams, RANGES_TYPES
 
@@ -67,11 +67,17 @@ class InputTopics:
         names = {'the image': self.name, 'camera_info_topic': self.camera_info}
         if params.ranges_type:
             names['ranges_topic'] = _resolved(node, self.ranges, 'ranges_topic')
+        ours = {node.resolve_topic_name(output_topic(camera, name)) for name in TOPICS}
+        for name, topic in names.items():
+            if topic in ours:
+                raise GrinError(f'{name} is {topic}, which this node publishes, too: give it '
+                                'another namespace (-r __ns:=/grin), or remap its output')
         first: dict[str, str] = {}
         for name, topic in names.items():
             if (other := first.setdefault(topic, name)) != name:
                 raise GrinError(f'{other} and {name} are both {topic}: set {name}')
-        self.rectified, self.rule = rectified_rule(base, params.rectified)
+        self.rectified, self.rule = rectified_rule(
+            self.name.removesuffix('/compressed') if self.compressed else base, params.rectified)
         self._node = node
 
     def publishers(self) -> str:

@@ -134,6 +134,7 @@ class FloorScale:
     def __init__(self) -> None:
         """Know nothing."""
         self._finder: FloorFinder | None = None
+        self._learnt_with: Camera | None = None
         self._factors: deque[float] = deque(maxlen=MEMORY)
         self.unseen = 0  # frames since the floor was seen
 
@@ -184,7 +185,11 @@ class FloorScale:
         old = self._finder
         if old is not None and (old.mount, old.camera) == (mount, camera):
             return old
-        if old is None or old.mount != mount or not old.camera.same_lens(camera):
+        # As it was learnt with: a slow zoom is many small steps.
+        learnt_with = self._learnt_with
+        if (old is None or old.mount != mount or learnt_with is None
+                or not learnt_with.same_lens(camera)):
             self.forget()
+            self._learnt_with = camera
         self._finder = FloorFinder(camera, mount)
         return self._finder

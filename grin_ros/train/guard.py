@@ -21,6 +21,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 import math
 
+LEAST = 0.3  # [nats] a mean below counts as that: noise is not a spike
+
 
 @dataclass
 class SpikeGuard:
@@ -42,7 +44,7 @@ class SpikeGuard:
     def is_astray(self, loss: float) -> bool:
         """Return True when training must go back to its last checkpoint: NaN, or spikes."""
         if math.isfinite(loss) and (self.seen < self.patience
-                                    or loss <= self.factor * self.mean):
+                                    or loss <= self._highest()):
             self.seen += 1
             self.mean += (loss - self.mean) / min(self.seen, self.memory)
             self.spikes = 0
@@ -52,3 +54,7 @@ class SpikeGuard:
             return False
         self.spikes = 0
         return True
+
+    def _highest(self) -> float:
+        """Return the highest loss that is no spike; the mean of one with a likelihood may be 0."""
+        return self.mean + (self.factor - 1) * max(abs(self.mean), LEAST)

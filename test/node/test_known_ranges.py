@@ -52,10 +52,10 @@ def test_depth_goes_through_a_cloud(start_node: Callable, make_robot: Callable) 
     k, (height, width) = frame.camera.intrinsics, frame.depth.shape
     info = robots.pinhole_info(width, height, k=k.ravel().tolist(),
                                p=np.column_stack([k, np.zeros(3)]).ravel().tolist())
-    start_node('tof', max_age=30, ranges_type='cloud', ranges_topic='/tof/points',
+    start_node('tof', max_age=30, ranges_type='cloud', ranges_topic='/flash/points',
                ranges_max_age=1000.0, ranges_camera_pose=IN_PLACE)
     robot = make_robot('tof', outputs=('depth', 'sigma'))
-    sensor = robot.node.create_publisher(msgs.PointCloud2, '/tof/points', 10)
+    sensor = robot.node.create_publisher(msgs.PointCloud2, '/flash/points', 10)
     robot.wait_until_heard()
 
     def answer() -> tuple[np.ndarray, float]:
@@ -66,7 +66,7 @@ def test_depth_goes_through_a_cloud(start_node: Callable, make_robot: Callable) 
         return depth.reshape(height, width), float(np.median(sigma[known] / depth[known]))
 
     alone, doubt = answer()
-    robot.diagnosed('ranges', 'nothing came on /tof/points')
+    robot.diagnosed('ranges', 'nothing came on /flash/points')
     robot.diagnosed('warning_ranges', 'ranges_topic and ranges_type')
     robot.wait(sensor.get_subscription_count, 'the node listens to the sensor')
     truth = np.isfinite(frame.depth)
@@ -79,7 +79,7 @@ def test_depth_goes_through_a_cloud(start_node: Callable, make_robot: Callable) 
         sensor.publish(msg)
         robot.spin(0.5)
         results.append(answer())
-        robot.diagnosed('ranges', '64 pixels known from /tof/points')
+        robot.diagnosed('ranges', '64 pixels known from /flash/points')
     (depth, sure), (farther, _) = results
 
     def abs_rel(found: np.ndarray, scale: float) -> float:

@@ -17,17 +17,22 @@
 """Topics: compressed images find their way in, and QoS is what the user overrides it with."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
 
+from grin_ros.errors import GrinError
+from grin_ros.params import DepthParams
+
 robots = pytest.importorskip('robot', reason='ROS 2 is not installed')
 CompressedImage = pytest.importorskip('sensor_msgs.msg').CompressedImage
 CameraInfo = pytest.importorskip('sensor_msgs.msg').CameraInfo
 qos = pytest.importorskip('rclpy.qos')
 Trigger = pytest.importorskip('std_srvs.srv').Trigger
+InputTopics = pytest.importorskip('grin_ros.node.inputs').InputTopics
 
 COMPRESSED = f'{robots.IMAGE}/compressed'
 
@@ -112,3 +117,38 @@ def test_durability_can_be_overridden(start_node: Callable, tiny_bundle: Path,
         return {each.qos_profile.durability
                 for each in robot.node.get_subscriptions_info_by_topic(topics['info'])}
     assert robot.wait(durability, 'the node listens') == {qos.DurabilityPolicy.TRANSIENT_LOCAL}
+
+
+def input_topics(namespace: str, *remappings: str, **changes: object) -> InputTopics:
+    """Return the inputs of a camera of a node that is started so."""
+    arguments = ['--ros-args', '-r', f'__ns:={namespace}']
+    for each in remappings:
+        arguments += ['-r', each]
+    node = robots.rclpy.create_node('names', cli_args=arguments)
+    try:
+        return InputTopics(node, '', replace(DepthParams(), **changes))
+    finally:
+        node.destroy_node()
+
+
+@pytest.mark.parametrize('remapping, changes, words', [
+    ('camera_info:=/camera/rgb/camera_info', {}, 'camera_info_topic is /camera/rgb/camera_info'),
+    ('image:=/camera/rgb/image', {}, 'the image is /camera/rgb/image'),
+    ('ranges:=/camera/points', {'ranges_type': 'cloud'}, 'ranges_topic is /camera/points'),
+])
+def test_what_the_node_publishes_is_no_input(remapping: str, changes: dict, words: str) -> None:
+    """In the namespace of an OpenNI camera rgb/camera_info would be both, and one overwrite K."""
+    others = ['image:=/camera/rgb/image_raw', 'camera_info:=/front/camera_info']
+    with pytest.raises(GrinError, match=f'{words}, which this node publishes.*namespace'):
+        input_topics('/camera', remapping, *(each for each in others if each.split(':')[0]
+                                             != remapping.split(':')[0]), **changes)
+
+
+@pytest.mark.parametrize('remapping, rectified', [
+    ('image:=/eye/image_rect', True), ('image/compressed:=/eye/image_rect/compressed', True),
+    ('image/compressed:=/eye/image_raw/compressed', False)])
+def test_compressed_images_are_rectified_by_their_own_name(remapping: str, rectified: bool
+                                                           ) -> None:
+    topics = input_topics('/grin', remapping, 'camera_info:=/eye/camera_info',
+                          image_transport='compressed')
+    assert topics.name.startswith('/eye/') and topics.rectified == rectified

@@ -78,6 +78,14 @@ def test_a_lens_stays_itself_when_it_focuses_but_not_when_it_is_calibrated_anew(
         assert camera.same_lens(other) == (alike or camera == other), name
 
 
+def test_lenses_whose_corners_have_no_ray_are_told_apart() -> None:
+    """Beyond the fold of a strong distortion there is nothing to compare."""
+    wide = np.array([[300.0, 0, 319.5], [0, 300, 239.5], [0, 0, 1]])
+    strong, weaker = (Camera(wide, 640, 480, (k1, 0.0, 0.0, 0.0)) for k1 in (-0.3, -0.2))
+    assert np.isnan(strong.rays_at([[0, 0]])).all()
+    assert strong.same_lens(strong) and not strong.same_lens(weaker)
+
+
 def test_projection_is_opencvs(camera: Camera) -> None:
     points, zero = points_in_view(), np.zeros(3)
     if camera.model == 'equidistant':

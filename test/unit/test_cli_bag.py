@@ -31,12 +31,15 @@ from textured_wall import wall
 
 from grin_ros.camera import Camera
 from grin_ros.cli import bag, main
+from grin_ros.cli.recorded import Recorded
 from grin_ros.estimator import DepthEstimator
+from grin_ros.params import DepthParams
 
 pytest.importorskip('onnxruntime', reason='no ONNX Runtime: pip install "grin_ros[cpu]"')
 rosbag1 = pytest.importorskip('rosbags.rosbag1', reason='no rosbags: pip install "grin_ros[bag]"')
 rosbag2 = pytest.importorskip('rosbags.rosbag2')
 typesys = pytest.importorskip('rosbags.typesys')
+highlevel = pytest.importorskip('rosbags.highlevel')
 
 WIDTH, HEIGHT = 96, 64
 K = [70.0, 0, 47.5, 0, 70.0, 31.5, 0, 0, 1]
@@ -55,8 +58,9 @@ def image(store: Any, rgb: np.ndarray, head: Any) -> Any:
         head, HEIGHT, WIDTH, 'rgb8', 0, 3 * WIDTH, rgb.ravel())
 
 
-def info(store: Any, head: Any, is_1: bool = False, width: int = WIDTH) -> Any:
-    numbers = {'d': np.zeros(5), 'k': np.array(K), 'r': np.eye(3).ravel(), 'p': np.zeros(12)}
+def info(store: Any, head: Any, is_1: bool = False, width: int = WIDTH, zoom: float = 1.0) -> Any:
+    k = np.array(K) * [zoom, 1, 1, 1, zoom, 1, 1, 1, 1]
+    numbers = {'d': np.zeros(5), 'k': k, 'r': np.eye(3).ravel(), 'p': np.zeros(12)}
     region = store.types['sensor_msgs/msg/RegionOfInterest'](0, 0, 0, 0, False)
     return store.types['sensor_msgs/msg/CameraInfo'](
         header=head, height=HEIGHT, width=width, distortion_model='plumb_bob', binning_x=0,
@@ -104,6 +108,27 @@ def outputs(path: Path) -> dict[str, list[tuple[int, Any]]]:
             found.setdefault(connection.topic, []).append(
                 (moment, store.deserialize_cdr(data, connection.msgtype)))
     return found
+
+
+def test_a_camera_info_counts_until_the_next_one(tmp_path: Path) -> None:
+    """Not each has the stamp of an image: of a lens that zooms the first is no longer true."""
+    store = typesys.get_typestore(typesys.Stores.ROS2_HUMBLE)
+    with rosbag2.Writer(tmp_path / 'zoom', version=9) as bag:
+        images, infos = (bag.add_connection(topic, f'sensor_msgs/msg/{kind}', typestore=store)
+                         for topic, kind in zip(TOPICS[1::2], ('Image', 'CameraInfo'),
+                                                strict=True))
+        for seconds, rgb in enumerate(PICTURES, 1):
+            bag.write(images, seconds * 10**9, bytes(store.serialize_cdr(
+                image(store, rgb, header(store, seconds)), 'sensor_msgs/msg/Image')))
+        for seconds, zoom in ((2, 1.0), (3, 2.0)):
+            head = header(store, seconds)
+            head.stamp.nanosec = 0
+            bag.write(infos, seconds * 10**9, bytes(store.serialize_cdr(
+                info(store, head, zoom=zoom), 'sensor_msgs/msg/CameraInfo')))
+    with highlevel.AnyReader([tmp_path / 'zoom']) as reader:
+        recorded = Recorded(reader, TOPICS[1], TOPICS[3], DepthParams())
+        found = [recorded.frame(msg).camera.intrinsics[0, 0] for _, msg in recorded]
+    assert found == [70, 70, 140]
 
 
 @pytest.mark.parametrize('form', [{}, {'compressed': True}, {'is_1': True}],

@@ -81,6 +81,7 @@ def test_stvl_layer_has_the_frustum(tmp_path: Path, capsys: pytest.CaptureFixtur
 @pytest.mark.parametrize('options, words', [
     (['--marking-range', '9'], ['--marking-range 9', '--clearing-range 8']),
     (['--min-height', '3'], ['--min-height 3', '--max-height 2']),
+    (['--marking-range', '0', '--layer', 'stvl'], ['--marking-range 0 must be above 0']),
 ])
 def test_what_cannot_work_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture,
                                      options: list[str], words: list[str]) -> None:
@@ -89,6 +90,12 @@ def test_what_cannot_work_is_refused(tmp_path: Path, capsys: pytest.CaptureFixtu
     assert main(['costmap', '--camera-info', str(path), *options]) == 2
     message = capsys.readouterr().err
     assert all(word in message for word in words)
+
+
+def test_what_decays_by_itself_may_be_marked_farther_than_rays_reach(
+        tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+    (tmp_path / 'camera.yaml').write_text(CALIBRATION, encoding='utf-8')
+    assert layer(tmp_path / 'camera.yaml', capsys, '--layer', 'stvl', '--marking-range', '10')
 
 
 def test_a_frustum_is_never_wider_than_the_view() -> None:

@@ -156,6 +156,10 @@ def test_a_lens_that_focuses_is_the_same_camera() -> None:
     sky = estimate_of(np.full_like(depth, np.inf))
     floor.apply(sky, Camera.from_hfov(80.5, 160, 120), mount)
     assert floor.factor == pytest.approx(2, rel=0.02) and floor.unseen == 1
+    for hfov in np.arange(80, 70, -0.5):  # so does one that zooms, however slowly
+        floor.apply(sky, Camera.from_hfov(hfov, 160, 120), mount)
+    assert floor.factor is None
+    floor.apply(estimate_of(depth), CAMERAS['pinhole'], mount)
     floor.apply(sky, Camera.from_hfov(60, 160, 120), mount)
     assert floor.factor is None
 

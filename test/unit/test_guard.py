@@ -37,3 +37,12 @@ def test_a_run_of_spikes_or_a_nan_goes_back_once():
     assert [guard.is_astray(9.0) for _ in range(6)] == [False, False, True] * 2
     assert guard.is_astray(math.nan) and guard.is_astray(math.inf)
     assert not guard.is_astray(1.0)
+
+
+def test_a_loss_around_nothing_has_no_spikes():
+    """A likelihood of small errors is negative: less is better, and noise is no spike."""
+    guard = SpikeGuard(patience=3)
+    losses = [0.4, 0.1, 0.05, -0.1, 0.1, -0.2, -0.1, -0.25, -0.15, 0.0, -0.2] * 20
+    assert not any(guard.is_astray(loss) for loss in losses)
+    assert guard.mean < 0
+    assert [guard.is_astray(2.0) for _ in range(3)] == [False, False, True]

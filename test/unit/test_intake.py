@@ -88,6 +88,18 @@ def test_an_image_that_overtakes_its_info_does_not_take_the_one_before() -> None
     assert read_frame(image(sec=2), False, store, '/image').camera.intrinsics[0, 0] == 70
 
 
+def test_one_lost_info_does_not_end_the_waiting() -> None:
+    """A driver that sends each camera_info after its image is still waited for."""
+    store, used = infos(), []
+    for sec in range(1, 8):
+        timer = threading.Timer(0.004, store.put, [info(sec=sec, f_px=100.0 + sec)])
+        if sec != 4:
+            timer.start()
+        used.append(read_frame(image(sec=sec), False, store, '/image').camera.intrinsics[0, 0])
+        timer.join() if sec != 4 else None
+    assert used == [101, 102, 103, 103, 103, 106, 107]
+
+
 def test_infos_that_come_seldom_keep_one_image_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
     """A latched camera_info has the stamp of one image at most, and is right for all."""
     store = infos()
@@ -118,7 +130,7 @@ def test_a_camera_without_its_info_waits_once_and_keeps_nobody_else_waiting(
     store.put(info(width=640))
     with pytest.raises(Rejected):
         read_frame(image(sec=9), False, store, '/image')
-    assert waits[3:] == [0, intake.OVERTAKING, waits[0]]
+    assert waits[3:] == [intake.OVERTAKING, 0, intake.OVERTAKING, waits[0]]
 
 
 @pytest.mark.parametrize('message, cause, words', [

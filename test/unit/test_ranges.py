@@ -222,6 +222,19 @@ def test_the_message_nearest_in_time_counts(kind: str, pose: tuple[float, ...]) 
     assert np.nanmin(prompts[:, 2]) == 3.0 and ranges.problem == ''
 
 
+def test_what_was_measured_after_a_step_back_in_time_is_forgotten() -> None:
+    """A bag starts again: of the end of the last turn nothing counts; jitter drops nothing."""
+    ranges = Ranges('range', '/tof')
+    for nanosec in (900_000_000, 950_000_000, 940_000_000):
+        ranges.put(message('range', nanosec))
+    assert len(ranges._messages) == 3
+    late = message('range', 0)
+    late.header.stamp.sec += 5
+    for msg in (late, message('range', 10)):
+        ranges.put(msg)
+    assert len(ranges._messages) == 1
+
+
 def test_no_ranges_say_why() -> None:
     ranges = Ranges('cloud', '/lidar')
     stamp = message('cloud', 900_000_000).header.stamp
