@@ -61,8 +61,10 @@ def start(folder: Path, settings: dict) -> tuple[subprocess.Popen, Path]:
     folder.mkdir(exist_ok=True)
     config = folder / 'config.yaml'
     config.write_text(yaml.safe_dump(settings | {'output': str(folder)}))
+    # A shell's background job ignores SIGINT, and so would what is started in it.
     process = subprocess.Popen([sys.executable, '-m', 'grin_ros', 'train', '--config', config],
-                               stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+                               stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+                               preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL))
     return process, folder / checkpoints.LAST
 
 
