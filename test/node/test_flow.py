@@ -135,7 +135,7 @@ def test_nothing_is_received_while_nobody_wants_depth(
     listener = make_robot('flow', outputs=('depth',))
     listener.wait_until_heard()
     listener.ask(robots.picture(), robots.pinhole_info())
-    listener.diagnosed('message', 'active')
+    robot.diagnosed('message', 'active')
 
 
 def test_only_what_is_wanted_is_published(node: 'robots.NodeProcess', make_robot: Callable
