@@ -50,16 +50,17 @@ def add_building(builder: SceneBuilder, side: int, front: float, z: float, lengt
         builder.quad((near, 0, z), (0, 0, length), (0, ground_m, 0),
                      builder.material(outdoors.shopfront(rng)), (max(1, round(length / 5)), 1))
     side_look = windows if rng.random() < 0.5 else plain
-    side_bays = max(1, round(depth / 3.5)) / 2 if side_look == windows else depth / 3
-    rows = storeys / 2 if side_look == windows else height / 3
+    side_bays = max(1, round(depth / 3.5)) / 2 if side_look == windows else depth / 6
+    rows = storeys / 2 if side_look == windows else height / 6
     for at in (z, z + length):
         builder.quad((near, 0, at), (far - near, 0, 0), (0, height, 0), side_look,
                      (side_bays, rows))
-    builder.quad((far, 0, z), (0, 0, length), (0, height, 0), plain, (length / 3, height / 3))
+    builder.quad((far, 0, z), (0, 0, length), (0, height, 0), plain, (length / 6, height / 6))
     if house:
         _gable(builder, near, far, z, length, height, plain)
     else:
-        builder.quad((near, height, z), (far - near, 0, 0), (0, 0, length), plain, (depth, length))
+        builder.quad((near, height, z), (far - near, 0, 0), (0, 0, length), plain,
+                     (depth / 6, length / 6))
         ledge = builder.material(materials.color(rng, (0.3, 0.9), (0, 0.3)))
         builder.box((near, height, z + length / 2), (0.5, 0.4, length), ledge)
         if rng.random() < 0.3 and storeys > 1:
@@ -68,7 +69,7 @@ def add_building(builder: SceneBuilder, side: int, front: float, z: float, lengt
         at = z + rng.uniform(0.15, 0.8) * length
         leaf = builder.material(materials.color(rng, (0.15, 0.8), (0.1, 0.8)))
         builder.quad((near - side * 0.03, 0, at), (0, 0, 1.0), (0, 2.1, 0), leaf)
-        builder.box((near - side * 0.5, 0.08, at + 0.5), (1, 0.16, 1.6), plain)
+        builder.box((near - side * 0.5, 0.08, at + 0.5), (1, 0.16, 1.6), plain, 6)
 
 
 def _gable(builder: SceneBuilder, near: float, far: float, z: float, length: float,
@@ -83,13 +84,13 @@ def _gable(builder: SceneBuilder, near: float, far: float, z: float, length: flo
         foot = middle + (edge - middle) * out
         drop = height - rise * (out - 1)
         builder.quad((foot, drop, z - 0.3), (0, 0, length + 0.6),
-                     (middle - foot, height + rise - drop, 0), tiles, (length / 2, depth / 3))
+                     (middle - foot, height + rise - drop, 0), tiles, (length / 5, depth / 7))
     for at in (z, z + length):
         builder.add([[(near, height, at), (far, height, at), (middle, height + rise, at)]],
-                    [[(0, 0), (3, 0), (1.5, 1)]], wall)
+                    [[(0, 0), (depth / 6, 0), (depth / 12, rise / 6)]], wall)
     if rng.random() < 0.6:
         at = z + rng.uniform(0.2, 0.8) * length
-        builder.box((middle + rng.uniform(-1, 1), height + rise, at), (0.6, 1.8, 0.8), wall)
+        builder.box((middle + rng.uniform(-1, 1), height + rise, at), (0.6, 1.8, 0.8), wall, 6)
 
 
 def _balconies(builder: SceneBuilder, side: int, near: float, z: float, length: float, bays: int,

@@ -69,11 +69,11 @@ def soften_edges(rays, position, spread, passes, sky, haze_m, tables, embree, nu
                     share = mirror_share[j, i]
                     clear = np.exp(-distance / haze_m) if haze_m else 1.0
                     horizon = sky[1]
-                    c = color[0] * light[j, i, 0] + glow
+                    c = color[0] * (light[j, i, 0] + glow)
                     r = (c + (mirrored[j, i, 0] - c) * share) * clear + horizon[0] * (1 - clear)
-                    c = color[1] * light[j, i, 1] + glow
+                    c = color[1] * (light[j, i, 1] + glow)
                     g = (c + (mirrored[j, i, 1] - c) * share) * clear + horizon[1] * (1 - clear)
-                    c = color[2] * light[j, i, 2] + glow
+                    c = color[2] * (light[j, i, 2] + glow)
                     b_ = (c + (mirrored[j, i, 2] - c) * share) * clear + horizon[2] * (1 - clear)
                     color = (r, g, b_)
                 red, green, blue = red + color[0], green + color[1], blue + color[2]

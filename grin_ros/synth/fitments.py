@@ -18,7 +18,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,6 +26,7 @@ from numpy.typing import NDArray
 from grin_ros.synth import materials
 from grin_ros.synth.furniture import Furniture, pick
 from grin_ros.synth.scene import rotation_y, SceneBuilder
+from grin_ros.synth.tables import Light
 
 Size = tuple[float, float, float]
 
@@ -39,19 +40,21 @@ class Bench:
     Where a fitment is built: x to its right, y up and z out of its front, feet at the origin.
 
     :param yaw: of the fitment about the vertical [rad].
+    :param board_m: real size of the texture of its boards [m].
     """
 
     builder: SceneBuilder
     foot: NDArray[np.float64]
     yaw: float
+    board_m: float = 0.5
 
     def point(self, x: float, y: float, z: float) -> NDArray[np.float64]:
         """Return the place in the room of a point of the fitment."""
         return self.foot + rotation_y(self.yaw) @ np.array([x, y, z])
 
-    def box(self, center: Size, size: Size, look: int, texture_m: float = 0.5) -> None:
+    def box(self, center: Size, size: Size, look: int, texture_m: float | None = None) -> None:
         """Add a box."""
-        self.builder.box(self.point(*center), size, look, texture_m, self.yaw)
+        self.builder.box(self.point(*center), size, look, texture_m or self.board_m, self.yaw)
 
     def sheet(self, corner: Size, edge: Size, other: Size, look: int,
               repeat: tuple[float, float] = (1.0, 1.0)) -> None:
@@ -109,7 +112,8 @@ def desk(bench: Bench, size: Size) -> None:
     """Build a plain desk or table of (width, height, depth): a board on legs or on two sides."""
     builder, rng = bench.builder, bench.builder.rng
     width, height, depth = size
-    board, thick, texture_m = wood_or_color(builder, (0.5, 1.0)), rng.uniform(0.018, 0.045), 1.0
+    board, thick = wood_or_color(builder, (0.5, 1.0)), rng.uniform(0.018, 0.045)
+    texture_m: float | None = None
     if rng.random() < 0.12:
         board = builder.material(materials.texture(rng, str(rng.choice(PATTERNS)), 0.8))
         texture_m = PATTERN_M * 12 ** rng.random()
@@ -118,7 +122,7 @@ def desk(bench: Bench, size: Size) -> None:
     if rng.random() < 0.25:
         for side in (-1, 1):
             bench.box((side * (width / 2 - 0.02), (height - thick) / 2, 0),
-                      (0.025, height - thick, depth * 0.95), board, 1.0)
+                      (0.025, height - thick, depth * 0.95), board)
     else:
         leg = rng.uniform(0.025, 0.07)
         for side in (-1, 1):
@@ -128,7 +132,7 @@ def desk(bench: Bench, size: Size) -> None:
     if rng.random() < 0.4:  # drawers under it
         tall, wide = rng.uniform(0.45, 0.6), rng.uniform(0.36, 0.45)
         x = rng.choice([-1, 1]) * (width / 2 - wide / 2 - 0.08)
-        bench.box((x, tall / 2, 0), (wide, tall, depth * 0.8), board, 1.0)
+        bench.box((x, tall / 2, 0), (wide, tall, depth * 0.8), board)
         for row in range(3):
             bench.box((x, tall * (row + 0.7) / 3, depth * 0.4), (0.12, 0.012, 0.03), legs)
 
@@ -154,21 +158,28 @@ def kitchen(bench: Bench, furniture: Furniture, width: float) -> float:
     front = wood_or_color(builder, (0.3, 1.0))
     body = builder.material(materials.color(rng, (0.3, 1.0), (0, 0.1)))
     steel = builder.material(materials.color(rng, (0.4, 0.9), (0, 0.05)), gloss=0.3)
-    worktop = builder.material(
-        materials.texture(rng, str(rng.choice(['speckle', 'clouds', 'plank'])), 0.2),
-        gloss=rng.uniform(0, 0.4))
+    stone = materials.color(rng, (0.02, 0.95), (0, 0.1)) if rng.random() < 0.3 else \
+        materials.texture(rng, str(rng.choice(['speckle', 'clouds', 'plank'])), 0.2)
+    worktop = builder.material(stone, gloss=rng.uniform(0, 0.9) ** 2)
     bench.box((0, 0.05, -0.03), (width, 0.1, depth - 0.1), steel)
     _units(bench, front, body, steel, (width, 0.1, height - 0.04), depth)
     bench.box((0, height - 0.02, 0.01), (width + 0.02, 0.04, depth + 0.02), worktop)
     tall = rng.uniform(0.45, 0.6)
-    tiles = builder.material(materials.texture(rng, 'tile', 0.3), gloss=rng.uniform(0, 0.3))
+    behind = materials.paint(rng) if rng.random() < 0.4 else materials.texture(rng, 'tile', 0.3)
+    tiles = builder.material(behind, gloss=rng.uniform(0, 0.3))
     tile_m = rng.uniform(0.2, 0.6)  # 2 or 4 tiles to a texture
     bench.sheet((-width / 2, height, 0.012 - depth / 2), (width, 0, 0), (0, tall, 0), tiles,
                 (width / tile_m, tall / tile_m))
     if rng.random() < 0.75:  # wall units
         top = height + tall + rng.uniform(0.5, 0.8)
-        wall = Bench(builder, bench.point(0, 0, -(depth - 0.35) / 2), bench.yaw)
+        wall = replace(bench, foot=bench.point(0, 0, -(depth - 0.35) / 2))
         _units(wall, front, body, steel, (width * rng.uniform(0.5, 1), height + tall, top), 0.35)
+        if rng.random() < 0.4:  # a strip of light under them
+            turn = rotation_y(bench.yaw)
+            builder.lights.append(Light(
+                builder.origin + bench.point(0, height + tall - 0.03, 0.05 - depth / 2),
+                turn @ np.array([0.8 * width, 0, 0]), turn @ np.array([0, 0, 0.03]),
+                np.array([1, 0.9, 0.75]) * rng.uniform(0.1, 0.6) * width))
     if width > 1.2:  # a sink with its tap, and a hob
         dark = builder.material(materials.color(rng, (0.02, 0.1), (0, 0.05)), gloss=0.3)
         x = rng.uniform(0.3, width / 2 - 0.3)
@@ -176,6 +187,10 @@ def kitchen(bench: Bench, furniture: Furniture, width: float) -> float:
         bench.box((x, height + 0.12, -0.22), (0.03, 0.24, 0.03), steel)
         bench.box((x, height + 0.24, -0.14), (0.03, 0.03, 0.18), steel)
         bench.box((-x, height + 0.003, 0), (0.58, 0.006, 0.5), dark)
+    for _ in range(rng.integers(0, 1 + round(width)) if furniture.counter else 0):
+        builder.model(pick(rng, furniture.counter),
+                      bench.point(rng.uniform(-0.4, 0.4) * width, height, -0.1),
+                      bench.yaw + rng.normal(0, 0.2))
     for _ in range(int(10 * width * rng.random() ** 2) if furniture.small else 0):
         builder.model(pick(rng, furniture.small),
                       bench.point(rng.uniform(-0.47, 0.47) * width, height,

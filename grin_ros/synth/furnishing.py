@@ -80,7 +80,7 @@ def _fit_out(builder: SceneBuilder, furniture: Furniture, room: tuple[float, flo
             if not against_wall:
                 x, z = rng.uniform(0, room[0]), rng.uniform(0, room[2])
             if take(taken, footprint(size, x, z, yaw), room):
-                return Bench(builder, np.array([x, 0.0, z]), yaw)
+                return Bench(builder, np.array([x, 0.0, z]), yaw, 0.3 * 7 ** rng.random())
         return None
 
     for _ in range(rng.binomial(2, min(fullness + 0.1, 0.5))):

@@ -28,6 +28,8 @@ OFFICE = ('Book', 'Coffee mug', 'Coffee cup', 'Desk lamp', 'Mobile phone', 'Head
 ROOMS = {'Living room': 0.28, 'Bedroom': 0.13, 'Kitchen': 0.14, 'Bathroom': 0.06, 'Office': 0.24,
          '': 0.15}
 INDOORS = (*ROOMS, 'Miscellaneous')
+# Low things of kitchens and offices stand on worktops and tables, but for these.
+FLOOR = ('table', 'chair', 'cabinet', 'safe', 'basket', 'propane')
 # Shares of the library in one room: of its own category, of others, and of all if it has none.
 OWN, STRAY, ANY = 0.5, 0.08, 0.2
 
@@ -46,10 +48,15 @@ class Furniture:
         self.floor = [m for m in library
                       if m.category in INDOORS and 0.4 <= m.longest < 3.2 and m.size[1] < 2.3
                       and m.elevation < 0.3 and not m.door_or_window]
+        self.counter = [m for m in self.floor if m.category in ('Kitchen', 'Office')
+                        and 0.1 < m.size[1] < 0.5
+                        and not any(word in m.name.lower() for word in (*FLOOR, 'hood'))]
+        # Hobs and hoods are parts of kitchens: they lie on no floor.
+        self.floor = [m for m in self.floor if m not in self.counter and not (
+            m.category == 'Kitchen' and (m.size[1] < 0.1 or 'hood' in m.name.lower()))]
         self.tables = [m for m in self.floor if m.size[1] < 1.1
                        and any(word in m.name.lower() for word in ('table', 'desk'))]
-        self.flat = [m for m in self.floor if m in self.tables
-                     or (m.size[1] > 0.3 and has_flat_top(m))]
+        self.flat = [m for m in self.floor if m.size[1] > 0.3 and has_flat_top(m)]
         self.office = [m for m in self.small if m.category == 'Office' or m.name in OFFICE]
         self.chairs = [m for m in self.floor if 'chair' in m.name.lower()
                        and max(m.size[0], m.size[2]) < 0.72 and 0.7 < m.size[1] < 1.1]
@@ -75,6 +82,7 @@ class Furniture:
                     if x < share]
 
         chosen.small, chosen.floor = some(self.small), some(self.floor)
+        chosen.counter = some(self.counter)
         chosen.chairs, chosen.sofas = some(self.chairs), some(self.sofas)
         if len(chosen.chairs) > 2:
             chosen.chairs = [pick(rng, chosen.chairs) for _ in range(2)]

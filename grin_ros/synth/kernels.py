@@ -106,18 +106,22 @@ def sky_color(toward, sky):
 
 
 @compiled
-def incoming(origin, toward, spread, gain, glows, ambient, sky, tables, embree, numbers, flags):
+def incoming(origin, toward, spread, gain, dim_m2, glows, ambient, sky, tables, embree, numbers,
+             flags):
     """
     Return the light that arrives at origin from a direction, without a further bounce.
 
+    :param dim_m2: square of the distance at which half of a surface's light arrives, as it is
+        dark in tight places; 0 for the light that a surface in the open sends.
     :param glows: 1 to see lamps themselves; 0 where their light is counted already.
     """
-    face, _, color = cast(origin, toward, np.inf, spread, 1, tables, embree, numbers, flags)
+    face, distance, color = cast(origin, toward, np.inf, spread, 1, tables, embree, numbers, flags)
     if face < 0:
         return sky_color(toward, sky)
+    gain *= distance * distance / (distance * distance + dim_m2)
     glow = tables.emissions[tables.face_materials[face]] * glows
-    return (color[0] * ambient[0] * gain + glow, color[1] * ambient[1] * gain + glow,
-            color[2] * ambient[2] * gain + glow)
+    return (color[0] * (ambient[0] * gain + glow), color[1] * (ambient[1] * gain + glow),
+            color[2] * (ambient[2] * gain + glow))
 
 
 @compiled
@@ -193,7 +197,7 @@ def trace(rays, position, spread, passes, ambient, sky, randoms, tables, embree,
         angle, radius = 2 * np.pi * randoms[i, 3], np.sqrt(max(0.0, 1 - z * z))
         toward = unit(normal[0] + radius * np.cos(angle), normal[1] + radius * np.sin(angle),
                       normal[2] + z)
-        arriving = incoming(point, toward, 0.05, 1.6, 0.0, ambient, sky, tables, embree,
+        arriving = incoming(point, toward, 0.05, 1.6, 0.5, 0.0, ambient, sky, tables, embree,
                             numbers, flags)
         bounced[i, 0], bounced[i, 1], bounced[i, 2] = arriving
         for lamp in range(lights):
@@ -207,7 +211,7 @@ def trace(rays, position, spread, passes, ambient, sky, randoms, tables, embree,
             toward = unit(ray[0] + twice * normal[0] + 0.05 * (randoms[i, 4] - 0.5),
                           ray[1] + twice * normal[1] + 0.05 * (randoms[i, 5] - 0.5),
                           ray[2] + twice * normal[2] + 0.05 * (randoms[i, 6] - 0.5))
-            arriving = incoming(point, toward, 0.01, 2.2, 1.0, ambient, sky, tables, embree,
+            arriving = incoming(point, toward, 0.01, 2.2, 0.0, 1.0, ambient, sky, tables, embree,
                                 numbers, flags)
             mirrored[i, 0], mirrored[i, 1], mirrored[i, 2] = arriving
             # Schlick's Fresnel term with an exponent that suits rough floors.

@@ -26,8 +26,8 @@ from grin_ros.synth.materials import color, fbm, mix, SIZE, texture
 
 
 def asphalt(rng: np.random.Generator) -> NDArray:
-    """Return a worn carriageway (256 px): wheel tracks, patches, cracks, a manhole cover."""
-    size = 256
+    """Return a worn carriageway (512 px): wheel tracks, patches, cracks, a manhole cover."""
+    size = 512
     grey = rng.uniform(0.22, 0.55) * (1 + rng.uniform(-0.04, 0.04, 3))
     shade = 1 + 0.1 * rng.standard_normal((size, size)) * rng.uniform(0.3, 1)
     shade += rng.uniform(0.02, 0.08) * fbm(rng, size, 1.4)
@@ -35,15 +35,15 @@ def asphalt(rng: np.random.Generator) -> NDArray:
     shade += rng.uniform(-0.1, 0.1) * np.cos(2 * across)[None]
     road = np.ones((size, size, 3)) * grey * shade[..., None]
     for _ in range(rng.integers(0, 5)):
-        x, y, w, h = (int(value) for value in rng.integers(8, size // 3, 4) * (2, 2, 1, 1))
+        x, y, w, h = (int(value) for value in rng.integers(16, size // 3, 4) * (2, 2, 1, 1))
         road[y:y + h, x:x + w] *= rng.uniform(0.7, 1.25)
     for _ in range(rng.integers(0, 9)):
-        steps = rng.normal(0, 5, (rng.integers(5, 40), 2)) + rng.normal(0, 4, 2)
+        steps = rng.normal(0, 10, (rng.integers(5, 40), 2)) + rng.normal(0, 8, 2)
         line = (np.cumsum(steps, 0) + rng.integers(0, size, 2)).astype(np.int32)
         cv2.polylines(road, [line], False, (grey * rng.uniform(0.4, 0.8)).tolist())
     if rng.random() < 0.4:
-        x, y = (int(value) for value in rng.integers(20, size - 20, 2))
-        cv2.circle(road, (x, y), 9, (grey * rng.uniform(0.5, 1.2)).tolist(), -1)
+        x, y = (int(value) for value in rng.integers(40, size - 40, 2))
+        cv2.circle(road, (x, y), 18, (grey * rng.uniform(0.5, 1.2)).tolist(), -1)
     return np.clip(road, 0, 1)
 
 
@@ -80,10 +80,16 @@ def bark(rng: np.random.Generator) -> NDArray:
 
 
 def wall(rng: np.random.Generator) -> NDArray:
-    """Return the outer wall of a building: render, brick or concrete, weathered."""
+    """
+    Return the outer wall of a building: render, brick or concrete, weathered.
+
+    6 m of it, two storeys: bricks have 32 to 128 courses, 5 to 19 cm high.
+    """
     if rng.random() < 0.35:
-        image = cv2.resize(texture(rng, 'brick'), (SIZE // 2, SIZE // 2))
-        image = np.tile(image, (2, 2, 1))
+        times = int(rng.choice([4, 8]))
+        image = cv2.resize(texture(rng, 'brick'), (SIZE // times, SIZE // times),
+                           interpolation=cv2.INTER_AREA)
+        image = np.tile(image, (times, times, 1))
     else:
         image = np.ones((SIZE, SIZE, 3)) * color(rng, (0.4, 0.95), (0, 0.45))
     return np.clip(image * (1 + rng.uniform(0.02, 0.08) * fbm(rng)[..., None]), 0, 1)
@@ -120,13 +126,14 @@ def facade(rng: np.random.Generator) -> NDArray:
 
 def shopfront(rng: np.random.Generator) -> NDArray:
     """Return a ground floor: door, wide panes and a sign above."""
-    image = cv2.resize(wall(rng), (SIZE, SIZE))
-    image[:rng.integers(8, 28)] = color(rng, (0.2, 1.0), (0.1, 1.0))
+    image = wall(rng)
+    image[:rng.integers(SIZE // 16, SIZE * 7 // 32)] = color(rng, (0.2, 1.0), (0.1, 1.0))
     glass = color(rng, (0.05, 0.4), (0, 0.4))
-    split = int(rng.integers(40, 90))
-    image[36:108, 6:split] = glass * rng.uniform(0.7, 1.5)
-    image[36:128, split + 8:split + 34] = color(rng, (0.1, 0.8), (0, 0.7))
-    image[44:90, split + 12:split + 30] = glass
+    top, split = int(0.3 * SIZE), int(rng.uniform(0.3, 0.7) * SIZE)
+    door, leaf = split + SIZE // 16, SIZE // 5
+    image[top:int(0.85 * SIZE), SIZE // 20:split] = glass * rng.uniform(0.7, 1.5)
+    image[top:, door:door + leaf] = color(rng, (0.1, 0.8), (0, 0.7))
+    image[top + SIZE // 16:int(0.7 * SIZE), door + SIZE // 32:door + leaf - SIZE // 32] = glass
     return np.clip(image, 0, 1)
 
 

@@ -95,7 +95,7 @@ def shade(scene: Scene, position: NDArray, rays: NDArray, rng: np.random.Generat
         return smoothed
 
     # Shadows of lamps have edges; light that has bounced has none, but leaves clouds on walls.
-    light = smooth(lamplight, 64) + smooth(bounced, 16)
+    light = smooth(lamplight, 64) + smooth(bounced, 32)
     if mirror_share.any():
         mirrored = smooth(mirrored, 128).reshape(-1, 3)
 
@@ -103,7 +103,7 @@ def shade(scene: Scene, position: NDArray, rays: NDArray, rng: np.random.Generat
     hit = faces >= 0
     glow = np.zeros(count, np.float32)
     glow[hit] = scene.tables.emissions[scene.tables.face_materials[faces[hit]]]
-    color = albedo * light.reshape(-1, 3) + glow[:, None]
+    color = albedo * (light.reshape(-1, 3) + glow[:, None])
     color += (mirrored - color) * mirror_share[:, None]
     if scene.haze_m:
         clear = np.exp(-np.where(hit, distances, 0) / scene.haze_m)[:, None]

@@ -80,7 +80,7 @@ def boundary(builder: SceneBuilder, layout: Layout, side: int, z: float, length:
                     rng.uniform(0.5, 1), height)
     elif choice < 0.7:
         builder.box((x, height / 2, z + length / 2 - 1.5), (0.25, height, length - 3),
-                    builder.material(outdoors.wall(rng)), 1.5)
+                    builder.material(outdoors.wall(rng)), 6)
     else:
         look = builder.material(materials.color(rng, (0.2, 0.95), (0, 0.4)))
         for at in np.arange(z, z + length - 3, 0.3 if abs(z) < 40 else 1.0).tolist():

@@ -84,7 +84,7 @@ def _fill(builder: SceneBuilder, furniture: Furniture, room: Size, corridor: boo
 
 
 def _lamps(builder: SceneBuilder, room: Size, corridor: bool) -> None:
-    """Add ceiling lamps, sometimes a low lamp, sometimes light from a window."""
+    """Add ceiling lamps, and sometimes a low lamp."""
     rng = builder.rng
     size_x, height, size_z = room
     count = int(rng.integers(1, 4))
@@ -105,8 +105,4 @@ def _lamps(builder: SceneBuilder, room: Size, corridor: bool) -> None:
         if y > height - 0.1:
             builder.quad((x - width / 2, height - 0.01, z - length / 2), (width, 0, 0),
                          (0, 0, length), builder.material(np.ones(3), emission=4.0))
-    if rng.random() < 0.35:
-        daylight = np.array([0.9, 0.95, 1.1]) * power * rng.uniform(0.5, 2)
-        place = builder.origin + (0.05, rng.uniform(1, 2), rng.uniform(0, size_z))
-        builder.lights.append(Light(place, (0, 1.2, 0), (0, 0, 1.5), daylight))
     builder.ambient = tone * rng.uniform(0.35, 0.9)

@@ -101,7 +101,7 @@ class SceneBuilder:
 
         :param texture: one sRGB colour (3,), an image (H, W, 3 or 4) in 0..1, or uint8.
         :param opacity: below 0.5 rays pass through (a texture's alpha multiplies it).
-        :param emission: linear light that the surface sends out.
+        :param emission: light that the surface sends out, in its own colour.
         :param gloss: share of mirror reflection seen head-on.
         :param tint: factor on the linear colour.
         :param grain: the detail close by; None draws one.

@@ -53,6 +53,9 @@ def lay_table(builder: SceneBuilder, furniture: Furniture, size: tuple[float, fl
         lay_packages(bench, size[0], size[2], few(rng, 19))
     elif min(size[0], size[2]) > 0.6 and rng.random() < 0.3:
         put_bin(bench)
+    if furniture.counter and size[0] > 0.7 and rng.random() < 0.25:
+        builder.model(pick(rng, furniture.counter),
+                      top + turn @ np.array([rng.uniform(-0.3, 0.3) * size[0], 0, 0]), yaw)
     for _ in range(few(rng, 14) - 1 if things else 0):
         a, b = rng.uniform(-0.45, 0.45, 2) * (size[0], size[2])
         builder.model(pick(rng, things), top + turn @ np.array([a, 0, b]),

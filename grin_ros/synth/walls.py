@@ -26,6 +26,7 @@ from numpy.typing import NDArray
 from grin_ros.synth import materials
 from grin_ros.synth.grain import Grain
 from grin_ros.synth.scene import SceneBuilder
+from grin_ros.synth.windows import add_window
 
 # Chances of floors and of wall coverings, and the real size of the textures [m].
 FLOORS = {'plank': 0.27, 'tile': 0.27, 'carpet': 0.18, 'clouds': 0.12, 'check': 0.04,
@@ -98,6 +99,8 @@ def build_shell(builder: SceneBuilder, room: tuple[float, float, float],
     first = surface(builder, 'wall')
     skirting = builder.material(materials.color(rng, (0.3, 1), (0, 0.3)))
     has_skirting, tall = rng.random() < 0.7, rng.uniform(0.05, 0.15)
+    # Windows are far brighter than the room by day, and dark at night.
+    daylight = 0.5 * 24 ** rng.random() if rng.random() < 0.8 else 0.05
     corners = np.array([(0, 0, 0), (size_x, 0, 0), (size_x, 0, size_z), (0, 0, size_z)], float)
     for number, corner in enumerate(corners):
         along = corners[(number + 1) % 4] - corner
@@ -124,7 +127,7 @@ def build_shell(builder: SceneBuilder, room: tuple[float, float, float],
                 builder.quad(corner + along * begin + inward * 0.012, piece, (0, tall, 0),
                              skirting)
         for _ in range(rng.integers(0, 2 + int(length / 1.5))):
-            _hang(builder, corner, along, inward, length, height, hung)
+            _hang(builder, corner, along, inward, (length, height), hung, daylight)
         _switches(builder, corner, along, inward, pieces)
     return first[0]
 
@@ -155,10 +158,11 @@ def line_doorway(builder: SceneBuilder, door: Doorway, z: float) -> None:
 
 
 def _hang(builder: SceneBuilder, corner: NDArray, along: NDArray, inward: NDArray,
-          length: float, height: float, hung: list[tuple[float, float]]) -> None:
+          wall: tuple[float, float], hung: list[tuple[float, float]], daylight: float) -> None:
     """Put a picture, door, window or board on a wall where nothing hangs yet."""
     rng = builder.rng
-    choice, glow = rng.random(), 0.0
+    length, height = wall
+    choice = rng.random()
     if choice < 0.35:
         width, tall, bottom = rng.uniform(0.2, 1.2), rng.uniform(0.2, 0.9), rng.uniform(1.1, 1.6)
         image = materials.picture(rng)
@@ -167,9 +171,11 @@ def _hang(builder: SceneBuilder, corner: NDArray, along: NDArray, inward: NDArra
         image = leaf(rng)
         if rng.random() < 0.2:
             width, image = 1.7 * width, np.hstack([image, image[:, ::-1]])
-    elif choice < 0.85:  # a window: it is brighter than the wall
+    elif choice < 0.85:  # a window, some down to the floor
         width, tall, bottom = rng.uniform(0.6, 2.2), rng.uniform(0.7, 1.5), rng.uniform(0.4, 1.1)
-        image, glow = materials.landscape(rng), rng.uniform(0.3, 2.5)
+        if rng.random() < 0.2:
+            tall, bottom = rng.uniform(1.95, 2.15), 0.05
+        image = None
     else:
         width, tall, bottom = rng.uniform(0.3, 1.5), rng.uniform(0.3, 1.5), rng.uniform(0, 1.2)
         image = materials.texture(rng)
@@ -179,13 +185,15 @@ def _hang(builder: SceneBuilder, corner: NDArray, along: NDArray, inward: NDArra
         return
     hung.append((start, start + width))
     origin = corner + along * start + np.array([0, bottom, 0])
+    if image is None:
+        add_window(builder, origin, along, inward, (width, tall), daylight)
+        return
     frame = builder.material(materials.color(rng, (0.1, 1), (0, 0.6)))
     trim = 0.008 * 15 ** rng.random()
     below = trim if bottom > 0 else 0.0
     builder.quad(origin + inward * 0.02 - along * trim - np.array([0, below, 0]),
                  along * (width + 2 * trim), (0, tall + trim + below, 0), frame)
-    builder.quad(origin + inward * 0.03, along * width, (0, tall, 0),
-                 builder.material(image, tint=(1 + glow,) * 3))
+    builder.quad(origin + inward * 0.03, along * width, (0, tall, 0), builder.material(image))
 
 
 def _switches(builder: SceneBuilder, corner: NDArray, along: NDArray, inward: NDArray,
