@@ -205,15 +205,26 @@ def page(rng: np.random.Generator) -> NDArray:
     return canvas
 
 
-def landscape(rng: np.random.Generator) -> NDArray:
-    """Return an outdoor view: sky, clouds and two or three ridges; also seen through windows."""
+def landscape(rng: np.random.Generator, natural: bool = False) -> NDArray:
+    """
+    Return an outdoor view: sky, clouds and two or three ridges; also seen through windows.
+
+    :param natural: white to blue sky, and land from brown to green, in place of any colours.
+    """
     down = np.linspace(0, 1, SIZE)[:, None] * np.ones((1, SIZE))
-    view = mix(down, color(rng, (0.8, 1.0), (0, 0.3)), color(rng, (0.6, 1.0), (0.1, 0.7)))
+    horizon_sky, zenith = color(rng, (0.8, 1.0), (0, 0.3)), color(rng, (0.6, 1.0), (0.1, 0.7))
+    if natural:
+        horizon_sky = np.array([0.95, 0.97, 1.0]) * rng.uniform(0.85, 1)
+        zenith = mix(np.full((1, 1), rng.random()), np.array([0.35, 0.6, 0.95]), horizon_sky)[0, 0]
+    view = mix(down, horizon_sky, zenith)
     view += np.clip(fbm(rng, exponent=1.6), 0, 2)[..., None] * rng.uniform(0, 0.2)
     horizon = rng.uniform(0.3, 0.7)
     for ridge in range(rng.integers(2, 4)):
         profile = horizon + 0.15 * ridge + rng.uniform(0.02, 0.12) * fbm(rng, exponent=1.5)[0]
-        land = color(rng, (0.15, 0.7), (0.1, 0.7)) + 0.05 * fbm(rng, exponent=1.0)[..., None]
+        tone = color(rng, (0.15, 0.7), (0.1, 0.7))
+        if natural:
+            tone = rng.uniform(0.3, 1.1) * np.array([0.45, rng.uniform(0.4, 0.6), 0.3])
+        land = tone + 0.05 * fbm(rng, exponent=1.0)[..., None]
         ground = down > profile
         view[ground] = land[ground]
     return np.clip(view, 0, 1)

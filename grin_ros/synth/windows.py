@@ -47,7 +47,7 @@ def add_window(builder: SceneBuilder, origin: NDArray, along: NDArray, inward: N
         axes = np.abs(np.stack([along, up, inward]))
         builder.box(origin + along * a + up * y + inward * out, np.array(extent) @ axes, look)
 
-    view = builder.material(materials.landscape(rng), emission=daylight,
+    view = builder.material(materials.landscape(rng, rng.random() < 0.8), emission=daylight,
                             gloss=0.3 if daylight < 0.2 else 0.0)
     builder.quad(origin + inward * 0.012, along * width, up * tall, view)
     frame = builder.material(materials.color(rng, (0.3, 1), (0, 0.3)))
@@ -112,7 +112,7 @@ def _curtains(builder: SceneBuilder, origin: NDArray, along: NDArray, inward: ND
     top = tall + rng.uniform(0.05, 0.2)
     bottom = 0.03 - origin[1] if rng.random() < 0.6 else -rng.uniform(0.05, 0.2)
     covers = min(rng.uniform(0.15, 0.5), 0.45 * width)
-    for begin, end in ((-0.12, covers), (width - covers, width + 0.12)):
+    for begin, end in ((-0.08, covers), (width - covers, width + 0.08)):
         folds = max(4, round((end - begin) / rng.uniform(0.03, 0.06)))
         edges = np.linspace(begin, end, folds + 1)
         out = 0.09 + FOLD_M * np.where(np.arange(folds + 1) % 2, 0.5, -0.5) \

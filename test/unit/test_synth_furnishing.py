@@ -149,3 +149,19 @@ def test_what_stands_under_a_table_may_overlap_it_alone() -> None:
     assert take(list(taken), chair, ROOM, table)
     assert not take(list(taken), Footprint(3, 3.9, 0.25, 0.25, 0.9), ROOM, table)
     assert not take(list(taken), Footprint(0.2, 3, 0.25, 0.25, 0.9), ROOM, table)
+
+
+def test_things_lie_on_what_has_a_top_alone() -> None:
+    """A pool table, or a table fan, is no place to lay things; nor is the floor for an oven."""
+    quad = np.array([[(-0.5, 1, -0.5), (0.5, 1, -0.5), (0.5, 1, 0.5)],
+                     [(-0.5, 1, -0.5), (0.5, 1, 0.5), (-0.5, 1, 0.5)]], np.float32)
+    size = (1.6, 0.74, 0.9)
+    mesh = Mesh(quad * np.array(size, np.float32), np.zeros((2, 3, 2), np.float32),
+                np.zeros(2, np.int16), [ModelMaterial()])
+    flat = Model('Table', 'Kitchen', 'test', size, 0.0, False, mesh)
+    library = [flat, model('Pool table', 'Kitchen', size),
+               model('Oven', 'Kitchen', (0.5, 0.3, 0.4)), model('Hob', 'Kitchen', (0.6, 0.05, 0.5))]
+    furniture = Furniture(library)
+    assert furniture.flat == [flat] and len(furniture.tables) == 2
+    assert [m.name for m in furniture.counter] == ['Oven']
+    assert [m.name for m in furniture.floor] == ['Table', 'Pool table']

@@ -230,3 +230,30 @@ def test_lenses_have_rays():
         rays = camera.rays()
         known = np.isfinite(rays[..., 0])
         assert known.mean() > (0.6 if camera.model == 'equidistant' else 0.99)
+
+
+def test_tight_places_are_dark():
+    """Light that has bounced comes from afar: half a hand under a board there is little of it."""
+    builder = SceneBuilder(np.random.default_rng(0))
+    builder.ambient = np.full(3, 1.0)
+    plain = builder.material(np.full(3, 0.6), grain=Grain(0.0, 0, 1000.0))
+    builder.quad((-9, 0, -9), (18, 0, 0), (0, 0, 18), plain)
+    builder.box((0, 1.5, 0), (6, 3, 6), plain)  # its inner sides stand 3 m off
+    builder.box((0, 0.32, 1.5), (1.6, 0.2, 1.6), plain)
+    image, _ = view(builder.build(), Camera.from_hfov(60, 160, 120), (0, 0.16, -0.5),
+                    look(0, -0.05))
+    under, ahead = image[62:66, 70:90].mean(), image[112:, 70:90].mean()
+    assert 0 < under < 0.35 * ahead
+
+
+def test_what_glows_glows_in_its_own_colour():
+    """A window by day shows what is outside, however dark the room is."""
+    builder = SceneBuilder(np.random.default_rng(0))
+    builder.ambient = np.full(3, 1e-3)
+    look_of = np.zeros((2, 2, 3))
+    look_of[:] = (1.0, 0.5, 0.25)
+    builder.quad((-4, -4, 2), (8, 0, 0), (0, 8, 0),
+                 builder.material(look_of, emission=3.0, grain=Grain(0.0, 0, 1000.0)))
+    image, _ = view(builder.build(), Camera.from_hfov(60, 64, 48))
+    np.testing.assert_allclose(image[24, 32], 3 * (np.array([255, 127, 63]) / 255) ** 2.2,
+                               rtol=0.02)
