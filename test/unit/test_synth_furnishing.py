@@ -159,9 +159,9 @@ def test_things_lie_on_what_has_a_top_alone() -> None:
     mesh = Mesh(quad * np.array(size, np.float32), np.zeros((2, 3, 2), np.float32),
                 np.zeros(2, np.int16), [ModelMaterial()])
     flat = Model('Table', 'Kitchen', 'test', size, 0.0, False, mesh)
-    library = [flat, model('Pool table', 'Kitchen', size),
-               model('Oven', 'Kitchen', (0.5, 0.3, 0.4)), model('Hob', 'Kitchen', (0.6, 0.05, 0.5))]
-    furniture = Furniture(library)
+    furniture = Furniture([flat, model('Pool table', 'Kitchen', size),
+                           model('Oven', 'Kitchen', (0.5, 0.3, 0.4)),
+                           model('Hob', 'Kitchen', (0.6, 0.05, 0.5))])
     assert furniture.flat == [flat] and len(furniture.tables) == 2
     assert [m.name for m in furniture.counter] == ['Oven']
     assert [m.name for m in furniture.floor] == ['Table', 'Pool table']
