@@ -104,14 +104,14 @@ def draw_pose(rng: np.random.Generator, place: Place, kind: str) -> Pose | None:
 
 
 def _street_pose(rng: np.random.Generator, place: Place) -> Pose:
-    """Drive along the road at car height (60 %), or stand anywhere on the street."""
+    """Drive along the road at the height of cars (65 %), or stand anywhere on the street."""
     road, sidewalk, _ = place.size
     z = rng.uniform(-20, 20)
-    if rng.random() < 0.6:
+    if rng.random() < 0.65:
         forward = rng.choice([0.0, np.pi])
         # Keep to the right: looking along +z, right is -x.
         x = -np.cos(forward) * rng.uniform(0.08, 0.3) * road
-        height, yaw = rng.uniform(1.2, 2.0), forward + rng.normal(0, 0.08)
+        height, yaw = rng.triangular(1.2, 1.65, 2.1), forward + rng.normal(0, 0.08)
         pitch = rng.normal(-0.01, 0.03)
         if rng.random() < 0.12:  # cars look to the sides and back, too
             yaw += rng.uniform(0.5, 2 * np.pi - 0.5)

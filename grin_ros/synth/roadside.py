@@ -96,18 +96,24 @@ def greenery(builder: SceneBuilder, layout: Layout, side: int, taken: list[Footp
     bushes = [grow_bush(builder) for _ in range(2)]
     edge = layout.road / 2
     avenue = rng.random() < layout.green
-    spacing = rng.uniform(6, 14)
+    spacing, age = rng.uniform(6, 14), rng.uniform(5, 15)  # trees of an avenue are of one age
     for z in np.arange(-HALF_LENGTH, HALF_LENGTH, spacing).tolist():
         at_z = z + rng.normal(0, 0.3)
         if avenue and rng.random() < 0.85 and layout.clear_of_crossings(at_z, 2):
             x = side * (edge + (max(layout.sidewalk - 0.7, 0.6) if layout.sidewalk else 1.8))
-            trees[0].place(builder, x, at_z, rng.uniform(4.5, 11), rng.uniform(0, 6.3))
+            trees[0].place(builder, x, at_z, age * rng.uniform(0.75, 1.25), rng.uniform(0, 6.3))
             taken.append(Footprint(x, at_z, 0.25, 0.25, 3))
     for _ in range(int(layout.green * rng.uniform(5, 60))):
         x = side * (edge + layout.sidewalk + 1.5 + rng.exponential(14))
         at_z = rng.uniform(-200, 200)
         if layout.clear_of_crossings(at_z, 2):
-            trees[rng.integers(2)].place(builder, x, at_z, rng.uniform(3, 16), rng.uniform(0, 6.3))
+            trees[rng.integers(2)].place(builder, x, at_z, rng.uniform(3, 20), rng.uniform(0, 6.3))
+    if rng.random() < 0.3 * layout.green:  # the edge of a wood
+        for z in np.arange(-HALF_LENGTH, HALF_LENGTH, rng.uniform(2.5, 5)).tolist():
+            x = side * (edge + layout.sidewalk + layout.setback + rng.uniform(0, 7))
+            if layout.clear_of_crossings(z, 2):
+                trees[rng.integers(2)].place(builder, x, z, rng.uniform(6, 20),
+                                             rng.uniform(0, 6.3))
     for _ in range(int(layout.green * rng.uniform(5, 40))):
         x = side * (edge + layout.sidewalk + 0.9 + rng.exponential(5))
         at_z = rng.normal(0, 40)
@@ -150,7 +156,7 @@ def street_furniture(builder: SceneBuilder, layout: Layout, furniture: Furniture
     rng = builder.rng
     edge = layout.road / 2
     steel = builder.material(materials.color(rng, (0.2, 0.7), (0, 0.2)))
-    post_m, spacing = rng.uniform(4, 9), rng.uniform(18, 40)
+    post_m, spacing = rng.uniform(4, 11), rng.uniform(18, 40)
     if rng.random() < 0.75:
         side = rng.choice([-1, 1])
         for z in np.arange(-150, 200, spacing).tolist():

@@ -67,7 +67,7 @@ def _ground(builder: SceneBuilder, layout: Layout) -> None:
         builder.quad((-150, 0.015, z - width / 2), (300, 0, 0), (0, 0, width), tarmac, (20, 1))
     ink = builder.material(outdoors.worn_paint(rng))
     if rng.random() < 0.75:
-        dash, gap = rng.uniform(1.5, 4), rng.uniform(2, 8)
+        dash, gap = rng.uniform(1.5, 4.5), rng.uniform(2, 9)
         driven = road - (rng.integers(0, 3) * 2.0 if road > 9 else 0)  # the rest is for parking
         lanes = max(2, round(driven / rng.uniform(2.7, 3.7)))
         for lane in range(1, lanes):
