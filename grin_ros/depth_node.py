@@ -18,6 +18,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import partial
 import sys
 import time
@@ -37,7 +38,7 @@ from grin_ros.node.diagnostics import ModelStatus, Statistics
 from grin_ros.node.inputs import check_distinct
 from grin_ros.node.lifecycle import refuse_impossible_transitions
 from grin_ros.node.mailbox import Mailbox
-from grin_ros.node.outputs import REMAPPING
+from grin_ros.node.outputs import remapping
 from grin_ros.node.parameters import NodeParameters
 from grin_ros.node.process import run_until_signal
 
@@ -49,12 +50,14 @@ class DepthNode(LifecycleNode):
     """
     Configured it has a model, active it listens; a worker thread answers the newest images.
 
+    :param cli_args: ROS arguments of this node alone, such as remappings.
     :param options: what rclpy's Node takes beside its name, such as parameter_overrides.
     """
 
-    def __init__(self, **options: Any) -> None:
+    def __init__(self, *, cli_args: Sequence[str] = (), **options: Any) -> None:
         """Declare parameters and services; nothing is loaded yet."""
-        super().__init__('grin_depth', cli_args=REMAPPING, **options)
+        arguments = [*remapping([*sys.argv, *cli_args]), *cli_args]
+        super().__init__('grin_depth', cli_args=arguments, **options)
         self._settings = NodeParameters(self)
         self._model = ModelStatus()
         self._statistics = {camera: Statistics(camera, self._model)
@@ -170,6 +173,15 @@ class DepthNode(LifecycleNode):
         if self._active and self._answerer is not None and self._answerer.failure is not None:
             # The only way into ERROR that the state machine has from here.
             self.trigger_deactivate()
+
+    def destroy_node(self) -> None:
+        """End the worker and its model with the node: another of this process may go on."""
+        self.release(timeout=1.0)
+        super().destroy_node()
+
+    def set_parameters(self, parameter_list: list[Any]) -> list[SetParametersResult]:
+        """Set each that can be; those of a single camera are declared when they are set."""
+        return [self.set_parameters_atomically([parameter]) for parameter in parameter_list]
 
     def set_parameters_atomically(self, parameter_list: list[Any]) -> SetParametersResult:
         """Set all or none; a parameter that does not exist is refused by its name."""

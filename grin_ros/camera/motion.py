@@ -19,6 +19,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
@@ -26,6 +27,9 @@ from numpy.typing import NDArray
 
 from grin_ros.camera import Camera
 from grin_ros.errors import GrinError
+
+if TYPE_CHECKING:
+    from grin_ros.postprocess.body_mask import BodyMask
 
 WIDTH = 320  # [px] of the pictures in which points are followed
 POINTS = 300  # at most
@@ -46,22 +50,33 @@ class View:
     :param camera: of ``grey``.
     :param pose: (4, 4) from the optical frame to one that stands still.
     :param moment: when [ns].
+    :param world: (h, w) uint8, 0 where the robot sees itself; None where it does not.
     """
 
     grey: NDArray[np.uint8]
     camera: Camera
     pose: NDArray[np.float64]
     moment: int = 0
+    world: NDArray[np.uint8] | None = None
 
     @classmethod
     def of(cls, image: NDArray[np.uint8], camera: Camera, pose: NDArray[np.float64],
-           moment: int = 0) -> View:
-        """Make one of an (H, W, 3) RGB image."""
+           moment: int = 0, body_mask: BodyMask | None = None) -> View:
+        """
+        Make one of an (H, W, 3) RGB image.
+
+        :raises GrinError: when the body mask is of another view.
+        """
         width = min(WIDTH, camera.width)
         size = width, max(1, round(camera.height * width / camera.width))
         small = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
+        world = None
+        if body_mask is not None:
+            # Windows round points reach as far as this, and must not see the body either.
+            body = cv2.dilate(body_mask.on(*size[::-1]).astype(np.uint8), np.ones(WINDOW))
+            world = np.asarray(1 - body, np.uint8)
         return cls(np.asarray(cv2.cvtColor(small, cv2.COLOR_RGB2GRAY), np.uint8),
-                   camera.scaled(*size), pose, moment)
+                   camera.scaled(*size), pose, moment, world)
 
     def moved_from(self, earlier: View) -> tuple[NDArray[np.float64], float, float]:
         """Return the (4, 4) pose of an earlier view in this one, its distance [m], angle [rad]."""
@@ -100,7 +115,7 @@ def follow(view: View, earlier: View, rotation: NDArray[np.float64]
         would be if they were far away.
     """
     nothing = np.zeros((0, 2), np.float32)
-    found = cv2.goodFeaturesToTrack(view.grey, POINTS, 0.005, 7)
+    found = cv2.goodFeaturesToTrack(view.grey, POINTS, 0.005, 7, mask=view.world)
     if found is None:
         return nothing, nothing
     now = found[:, 0]

@@ -19,10 +19,12 @@
 from __future__ import annotations
 
 from bisect import bisect_right
+from contextlib import suppress
+from importlib import import_module
 from types import SimpleNamespace
 from typing import Any
 
-from grin_ros.errors import GrinError
+from grin_ros.errors import GrinError, require
 from grin_ros.messages.grid_info import camera_info_fields
 from grin_ros.messages.intake import CameraInfos, Frame, read_frame, rectified_rule
 from grin_ros.messages.odometry import make_ranges
@@ -32,6 +34,17 @@ from grin_ros.postprocess.result import Result
 
 IMAGE, COMPRESSED, INFO = (f'sensor_msgs/msg/{name}' for name in (
     'Image', 'CompressedImage', 'CameraInfo'))
+
+
+def damages() -> tuple[type[Exception], ...]:
+    """Return what rosbags raises where a bag is damaged."""
+    errors = [getattr(require(f'rosbags.{module}', 'bag'), name) for module, name in (
+        ('highlevel', 'AnyReaderError'), ('rosbag1', 'ReaderError'), ('rosbag2', 'ReaderError'),
+        ('rosbag2', 'WriterError'))]
+    for module in ('sqlite3', 'apsw'):  # which of them reads a .db3 depends on its version
+        with suppress(ImportError):
+            errors.append(import_module(module).Error)
+    return tuple(errors)
 
 
 class Recorded:
@@ -60,7 +73,7 @@ class Recorded:
             if not topic.startswith('/'):
                 raise GrinError(f'ranges_topic "{topic}" is relative to a node, which a bag does '
                                 'not know: give its full name in --params-file')
-            self.ranges = make_ranges(params.ranges_type, topic)
+            self.ranges = make_ranges(params.ranges_type, topic, params.body_mask)
             sensed = RANGES_TYPES[params.ranges_type].replace('/', '/msg/')
             self._scans = self._connections(topic, (sensed,))
         self._infos = CameraInfos(info_topic, self.rectified, params.needs_camera_info,
@@ -68,12 +81,16 @@ class Recorded:
         self._by_stamp: dict[tuple[int, int], Any] = {}
         needed = params.needs_camera_info
         infos = self._connections(info_topic, (INFO,), needed)
-        for connection, _, data in reader.messages(infos) if infos else ():
-            msg = self._reader.deserialize(data, connection.msgtype)
-            # ROS 1 writes K, D, R and P.
-            info = SimpleNamespace(**{name.lower(): getattr(msg, name)
-                                      for name in msg.__dataclass_fields__})
-            self._by_stamp[msg.header.stamp.sec, msg.header.stamp.nanosec] = info
+        self._damage: Exception | None = None
+        try:
+            for connection, _, data in reader.messages(infos) if infos else ():
+                msg = self._reader.deserialize(data, connection.msgtype)
+                # ROS 1 writes K, D, R and P.
+                info = SimpleNamespace(**{name.lower(): getattr(msg, name)
+                                          for name in msg.__dataclass_fields__})
+                self._by_stamp[msg.header.stamp.sec, msg.header.stamp.nanosec] = info
+        except damages() as error:  # raised when the images that there are have been read
+            self._damage = error
         self._stamps = sorted(self._by_stamp)
 
     def _connections(self, topic: str, kinds: tuple[str, ...], needed: bool = True) -> list[Any]:
@@ -100,6 +117,8 @@ class Recorded:
                 self.ranges.put(msg)
             else:
                 yield moment, msg
+        if self._damage is not None:
+            raise self._damage
 
     def frame(self, msg: Any) -> Frame:
         """

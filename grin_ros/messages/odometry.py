@@ -28,6 +28,7 @@ from grin_ros.camera import Camera
 from grin_ros.camera.motion import ranges_from_motion, View
 from grin_ros.errors import GrinError
 from grin_ros.messages.ranges import nanoseconds, NUM_RANGES, Ranges, transform
+from grin_ros.postprocess.body_mask import BodyMask
 
 if TYPE_CHECKING:
     from grin_ros.params import DepthParams
@@ -44,22 +45,28 @@ AHEAD = 0.1  # [s] that a pose is told beyond the latest message
 # What is faster between two messages is a jump: of a position that was corrected, or of a robot
 # that was carried.
 SPEED, TURNING = 5.0, 5.0  # [m/s], [rad/s] where a message tells no velocity
-LEAP, WHIRL = 0.05, 0.1  # [m], [rad] more than twice the velocity that a message tells
+LEAP, WHIRL = 0.05, 0.1  # [m], [rad] more than twice the velocity that messages tell
 
 
-def make_ranges(kind: str, topic: str) -> Ranges:
-    """Return what listens to a sensor of a kind of params.RANGES_TYPES."""
-    return OdometryRanges(kind, topic) if kind == 'odometry' else Ranges(kind, topic)
+def make_ranges(kind: str, topic: str, body_mask: str = '') -> Ranges:
+    """
+    Return what listens to a sensor of a kind of params.RANGES_TYPES.
+
+    :param body_mask: picture of what the camera sees of its robot, which does not move with it.
+    :raises GrinError: when the picture is none.
+    """
+    if kind == 'odometry':
+        return OdometryRanges(kind, topic, body_mask)
+    return Ranges(kind, topic)
 
 
 class OdometryRanges(Ranges):
     """Ranges of points that are followed from where the camera was, by nav_msgs/Odometry."""
 
-    remembered = 400  # messages: seconds at any usual rate
-
-    def __init__(self, kind: str, topic: str) -> None:
-        """Start without messages and views."""
+    def __init__(self, kind: str, topic: str, body_mask: str = '') -> None:
+        """Start without messages and views; read the picture of the robot's own body."""
         super().__init__(kind, topic)
+        self._body_mask = BodyMask(body_mask) if body_mask else None
         self._views: deque[View] = deque(maxlen=KEPT)
         self._camera_pose: tuple[float, ...] = ()  # that views were made with
         self._jumped = 0  # times
@@ -74,7 +81,7 @@ class OdometryRanges(Ranges):
         super().put(msg)
 
     def forget(self) -> None:
-        """Drop all messages and views: time went back."""
+        """Drop all messages and views: time went back, or nobody listened."""
         self._views = deque(maxlen=KEPT)
         super().forget()
 
@@ -88,7 +95,8 @@ class OdometryRanges(Ranges):
         views, moment = self._views, nanoseconds(stamp)
         try:
             pose = self.pose_at(moment, params.ranges_max_age)
-            view = View.of(image, camera, pose @ transform(self._camera_pose), moment)
+            view = View.of(image, camera, pose @ transform(self._camera_pose), moment,
+                           self._body_mask)
             while views and abs(moment - views[0].moment) > OLDEST * 1e9:
                 views.popleft()
             candidates = list(views)
@@ -121,6 +129,9 @@ class OdometryRanges(Ranges):
             messages = list(self._messages)
         if not messages:
             raise GrinError('nothing came: check ranges_topic and ranges_type')
+        if not moment:
+            raise GrinError('images have no stamps, so nobody knows where the camera was: have '
+                            'their driver stamp them')
         times = np.array([time for time, _ in messages])
         nearest = np.abs(times - moment).min() / 1e9
         if nearest > max_age:
@@ -179,9 +190,10 @@ def _jumps(before: Any, after: Any, elapsed_ns: int) -> bool:
     if elapsed_ns < 0:
         return True
     (start, turn), (end, other) = _pose_of(before), _pose_of(after)
-    twist, seconds = after.twist.twist, elapsed_ns / 1e9
-    speed = np.linalg.norm([twist.linear.x, twist.linear.y, twist.linear.z])
-    turning = np.linalg.norm([twist.angular.x, twist.angular.y, twist.angular.z])
+    # The faster of both: messages in between may be lost while a robot brakes.
+    seconds, twists = elapsed_ns / 1e9, [msg.twist.twist for msg in (before, after)]
+    speed = max(np.linalg.norm([v.x, v.y, v.z]) for v in (twist.linear for twist in twists))
+    turning = max(np.linalg.norm([v.x, v.y, v.z]) for v in (twist.angular for twist in twists))
     farthest = LEAP + seconds * (2 * speed if speed > 0 or turning > 0 else SPEED)
     widest = WHIRL + seconds * (2 * turning if speed > 0 or turning > 0 else TURNING)
     with np.errstate(invalid='ignore', divide='ignore', over='ignore'):

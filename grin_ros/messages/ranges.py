@@ -40,6 +40,10 @@ if TYPE_CHECKING:
     from grin_ros.params import DepthParams
 
 STEP_BACK = 1_000_000_000  # [ns]
+# Messages are kept as long as an image may need them; where they have no stamps, that many.
+LONGEST_WAIT = 5.0  # [s] where images may be of any age
+MOST = {'cloud': 32}
+MOST_OF_OTHERS = 4000  # a beam that is sent 1000 times a second
 NUM_RANGES = 64  # prompts of a frame: more bring nothing, and a fixed number is one engine
 # A sensor beside the camera sees behind what the camera sees: of the points in a cell of an
 # image's 40th the nearest counts.
@@ -124,25 +128,26 @@ class Ranges:
     :param topic: full name, for sentences.
     """
 
-    remembered = 16  # messages, to find the one nearest to the image in time
-
     def __init__(self, kind: str, topic: str) -> None:
         """Start without messages."""
         self.kind, self.topic = kind, topic
-        self._messages: deque[tuple[int, Any]] = deque(maxlen=self.remembered)
+        self._messages: deque[tuple[int, Any]] = deque(maxlen=MOST.get(kind, MOST_OF_OTHERS))
+        self._kept_ns = round(LONGEST_WAIT * 1e9)
         self._lock = threading.Lock()
         self.problem = ''  # why the latest frame has no known ranges
 
     def put(self, msg: Any) -> None:
-        """Take a message; after a step back in time, as a bag makes, forget those before."""
+        """Take a message; forget what is too old, and all after a step back, as a bag makes."""
         moment = nanoseconds(msg.header.stamp)
         with self._lock:
             if self._messages and self._messages[-1][0] - moment > STEP_BACK:
                 self._messages.clear()
             self._messages.append((moment, msg))
+            while moment - self._messages[0][0] > self._kept_ns:
+                self._messages.popleft()
 
     def forget(self) -> None:
-        """Drop all messages: time went back."""
+        """Drop all messages: time went back, or nobody listened."""
         with self._lock:
             self._messages.clear()
 
@@ -151,6 +156,7 @@ class Ranges:
         if frame.camera is None:
             self.problem = 'they need a calibration of the camera, or hfov_deg'
             return frame
+        self._kept_ns = round(1e9 * ((params.max_age or LONGEST_WAIT) + params.ranges_max_age))
         return replace(frame, prompts=self.of_image(frame.image, frame.header.stamp, frame.camera,
                                                     params))
 
@@ -170,7 +176,10 @@ class Ranges:
         """
         moment = nanoseconds(stamp)
         with self._lock:
-            found = min(self._messages, key=lambda item: abs(item[0] - moment), default=None)
+            # Of those without a stamp, the newest.
+            found = min(reversed(self._messages), key=lambda item: abs(item[0] - moment),
+                        default=None)
+            frames = sorted({msg.header.frame_id for _, msg in self._messages})
         nothing = np.full((NUM_RANGES, 4), np.nan)
         if found is None:
             self.problem = f'nothing came on {self.topic}: check ranges_topic and ranges_type'
@@ -179,6 +188,11 @@ class Ranges:
         if apart > max_age:
             self.problem = (f'the nearest message on {self.topic} is {apart:.2f} s from the '
                             'image: raise ranges_max_age, or check that both clocks agree')
+            return nothing
+        if len(frames) > 1:
+            self.problem = (f'messages on {self.topic} are in several frames '
+                            f'({", ".join(frames)}), and ranges_camera_pose is the pose in one: '
+                            'give ranges_topic a topic of one sensor alone')
             return nothing
         try:
             points = READERS[self.kind](found[1])

@@ -64,7 +64,8 @@ class Channel:
         self.infos = CameraInfos(self.topics.camera_info, self.topics.rectified,
                                  params().needs_camera_info, params().hfov_deg)
         self.ranges = (make_ranges(params().ranges_type,
-                                   node.resolve_topic_name(self.topics.ranges))
+                                   node.resolve_topic_name(self.topics.ranges),
+                                   params().body_mask)
                        if params().ranges_type else None)
         self.outputs = Outputs(node, camera, params().body_mask)
         self.scale_notes = ScaleNotes(statistics, self.voice, self.infos, self.outputs,

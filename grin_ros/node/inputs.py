@@ -115,7 +115,7 @@ class Inputs:
                  ranges: Ranges | None, on_image: Callable[[Any], None],
                  on_lost: Callable[[int], None]) -> None:
         """Subscribe to nothing yet."""
-        self._infos, self._on_image = infos, on_image
+        self._infos, self._ranges, self._on_image = infos, ranges, on_image
         self._began = self._last_image = time.monotonic()
         self.listening = False
         kind = CompressedImage if topics.compressed else Image
@@ -172,9 +172,11 @@ class Inputs:
         self._subscriptions[0].close()
 
     def close(self) -> None:
-        """Unsubscribe."""
+        """Unsubscribe; what a sensor of ranges sent is too old when somebody listens again."""
         for subscription in self._subscriptions:
             subscription.close()
+        if self._ranges is not None:
+            self._ranges.forget()
 
 
 def below(camera: str, topic: str) -> str:

@@ -18,7 +18,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 import math
 from typing import Any
 
@@ -50,8 +50,13 @@ CLOUDS = {'points', 'clearing_points'}
 # Input and output are both called camera_info, so a rule that remaps the input would take the
 # output along. Hence the output has a name of its own in here; rules apply once, not in a chain.
 INTERNAL = {'camera_info': 'output_camera_info'}
-REMAPPING = ['--ros-args', *(part for name, inside in INTERNAL.items()
-                             for part in ('-r', f'{inside}:={name}'))]
+
+
+def remapping(arguments: Sequence[str]) -> list[str]:
+    """Return the rules that a node needs beside a user's own, such as output_camera_info:=x."""
+    return ['--ros-args', *(part for name, inside in INTERNAL.items()
+                            if not any(f'{inside}:=' in argument for argument in arguments)
+                            for part in ('-r', f'{inside}:={name}'))]
 
 
 def output_topic(camera: str, name: str) -> str:
@@ -63,7 +68,7 @@ class Outputs:
     """
     A camera's publishers, relative to the node's namespace, and what they need between frames.
 
-    :param node: publishers are made on it; it has REMAPPING among its arguments.
+    :param node: publishers are made on it; it has remapping() among its arguments.
     :param camera: its name, '' for the only one.
     :param body_mask: path of a picture of what the camera sees of its robot, '' for nothing.
     :raises GrinError: when ROS refuses a topic or its QoS, or the picture cannot be read.

@@ -19,6 +19,7 @@
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+import threading
 
 import cv2
 import numpy as np
@@ -32,7 +33,9 @@ CompressedImage = pytest.importorskip('sensor_msgs.msg').CompressedImage
 CameraInfo = pytest.importorskip('sensor_msgs.msg').CameraInfo
 qos = pytest.importorskip('rclpy.qos')
 Trigger = pytest.importorskip('std_srvs.srv').Trigger
+Parameter = pytest.importorskip('rclpy.parameter').Parameter
 InputTopics = pytest.importorskip('grin_ros.node.inputs').InputTopics
+DepthNode = pytest.importorskip('grin_ros.depth_node').DepthNode
 
 COMPRESSED = f'{robots.IMAGE}/compressed'
 
@@ -152,3 +155,35 @@ def test_compressed_images_are_rectified_by_their_own_name(remapping: str, recti
     topics = input_topics('/grin', remapping, 'camera_info:=/eye/camera_info',
                           image_transport='compressed')
     assert topics.name.startswith('/eye/') and topics.rectified == rectified
+
+
+@pytest.mark.parametrize('rule, topic', [
+    ('points:=/x/points', '/grin/camera_info'), ('output_camera_info:=/x/info', '/x/info')])
+def test_nodes_of_one_process_have_their_own_names_and_leave_nothing(
+        rule: str, topic: str, tiny_bundle: Path) -> None:
+    """Remappings of one node, also of its camera_info; parameters; the worker ends with it."""
+    workers = threading.active_count()
+    node = DepthNode(cli_args=[
+        '--ros-args', '-r', '__ns:=/grin', '-r', 'image:=/x/image', '-r',
+        'camera_info:=/eye/camera_info', '-r', rule, '-p', f'bundle:={tiny_bundle}'])
+    try:
+        node.autostart()
+        assert threading.active_count() > workers
+        assert node.count_publishers(topic) == 1
+        assert all(result.successful for result in node.set_parameters(
+            [Parameter('max_rate', value=5.0)]))
+    finally:
+        node.destroy_node()
+    assert threading.active_count() == workers
+
+
+def test_a_cameras_own_parameter_is_set_in_process(tiny_bundle: Path) -> None:
+    """It is declared only then; one that does not exist is refused by name."""
+    node = DepthNode(cli_args=['--ros-args', '-p', f'bundle:={tiny_bundle}', '-p',
+                               'cameras:=[rear]'])
+    try:
+        own, stranger = node.set_parameters([Parameter('rear.max_rate', value=5.0),
+                                             Parameter('rear.max_rat', value=5.0)])
+        assert own.successful and not stranger.successful and 'rear.max_rat' in stranger.reason
+    finally:
+        node.destroy_node()

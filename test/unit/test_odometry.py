@@ -19,6 +19,7 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -197,3 +198,46 @@ def test_views_are_forgotten_when_they_are_old_or_the_camera_is_elsewhere() -> N
     told.put(odometry(50, 0.3))
     late = Frame(header(50), wall(CAMERA, pose_of(0.3), 2.5), CAMERA, None)
     assert told.attach(late, params).num_ranges == 0
+
+
+def test_messages_that_were_lost_are_no_jump() -> None:
+    """A robot that brakes is slower after a gap than in it; one that was carried is seen."""
+    for stride, jumps in ((0.15, False), (2.0, True)):
+        told = make_ranges('odometry', '/odom')
+        for seconds, x, speed in ((1.0, 0.0, 0.6), (1.5, stride, 0.02)):
+            msg = odometry(seconds, x)
+            msg.twist.twist.linear.x = speed
+            told.put(msg)
+        assert (len(told._messages) == 1) == jumps
+
+
+def test_images_without_stamps_have_no_pose() -> None:
+    told = make_ranges('odometry', '/odom')
+    told.put(odometry(0.0, 1.0))
+    with pytest.raises(GrinError, match='images have no stamps'):
+        told.pose_at(0, 1.0)
+
+
+def test_no_point_is_followed_on_the_robot_itself(tmp_path: Path) -> None:
+    """What moves along with the camera does not move as odometry says."""
+    mask = np.full((480, 640), 255, np.uint8)
+    mask[240:] = 0
+    cv2.imwrite(str(tmp_path / 'body.png'), mask)
+    body = (np.random.default_rng(0).random((30, 80)) > 0.5).astype(np.uint8) * 255
+    body = cv2.resize(body, (640, 240), interpolation=cv2.INTER_NEAREST)[..., None]
+    params = DepthParams(ranges_type='odometry', ranges_camera_pose=LEFT)
+    known = {}
+    for picture in ('', str(tmp_path / 'body.png')):
+        told = make_ranges('odometry', '/odom', picture)
+        for i, x in enumerate((0.0, 0.15, 0.3)):
+            told.put(odometry(10 + i, x))
+            image = wall(CAMERA, pose_of(x), 2.5)
+            image[240:] = body
+            frame = told.attach(Frame(header(10 + i), image, CAMERA, None), params)
+        known[picture] = frame
+    seen = known.pop('')
+    masked, = known.values()
+    assert masked.num_ranges >= 30 > seen.num_ranges
+    assert np.nanmax(masked.prompts[:, 1]) < 240
+    with pytest.raises(GrinError, match='body_mask'):
+        make_ranges('odometry', '/odom', '/nowhere.png')

@@ -23,6 +23,7 @@ import pytest
 
 from grin_ros.camera import Camera
 from grin_ros.errors import GrinError
+from grin_ros.messages.intake import Frame
 from grin_ros.messages.ranges import known_ranges, NUM_RANGES, Ranges, transform
 from grin_ros.messages.sensor_points import (
     beam_sigma,
@@ -30,6 +31,7 @@ from grin_ros.messages.sensor_points import (
     points_from_range,
     points_from_scan,
 )
+from grin_ros.params import DepthParams
 
 msgs = pytest.importorskip('sensor_msgs.msg', reason='ROS 2 is not installed')
 CAMERA = Camera.from_hfov(70.0, 320, 240)
@@ -67,6 +69,11 @@ def cloud(points: np.ndarray, kind: str = '<f4', step: int = 20, pad: int = 0, r
     return msg
 
 
+def beam(range_m: float, **limits: float) -> object:
+    """Return a Range."""
+    return msgs.Range(range=range_m, **{'min_range': 0.1, 'max_range': 4.0, **limits})
+
+
 def test_a_scan_gives_points_where_it_hit() -> None:
     points = points_from_scan(scan([1.0, math.inf, 2.0, math.nan, 0.05, 10.0, 3.0]))
     assert np.allclose(points, [[math.cos(math.pi / 4), -math.sin(math.pi / 4), 0],
@@ -76,8 +83,6 @@ def test_a_scan_gives_points_where_it_hit() -> None:
 
 
 def test_a_beam_gives_the_point_on_its_axis() -> None:
-    def beam(range_m: float, **limits: float) -> object:
-        return msgs.Range(range=range_m, **{'min_range': 0.1, 'max_range': 4.0, **limits})
     assert points_from_range(beam(2.5)).tolist() == [[2.5, 0, 0]]
     for value in (math.inf, -math.inf, math.nan, 0.05, 4.0, 0.0):
         assert points_from_range(beam(value)).shape == (0, 3)
@@ -233,6 +238,47 @@ def test_what_was_measured_after_a_step_back_in_time_is_forgotten() -> None:
     for msg in (late, message('range', 10)):
         ranges.put(msg)
     assert len(ranges._messages) == 1
+
+
+def test_a_fast_beam_is_remembered_as_long_as_images_may_be_old() -> None:
+    """1000 measurements a second: that of the moment of an image half a second ago is there."""
+    ranges, params = Ranges('range', '/tof'), DepthParams(ranges_camera_pose=FORWARD)
+    image = np.zeros((CAMERA.height, CAMERA.width, 3), np.uint8)
+    for milli in range(3000):
+        msg = beam(1.0 + milli / 1000)
+        msg.header.stamp.sec, msg.header.stamp.nanosec = divmod(milli * 1_000_000, 1_000_000_000)
+        ranges.put(msg)
+        if milli % 1000 == 0:
+            ranges.attach(Frame(msg.header, image, CAMERA, None), params)
+    stamp = beam(1.0).header.stamp
+    stamp.sec, stamp.nanosec = 2, 450_000_000
+    prompts = ranges.prompts(stamp, CAMERA, FORWARD, 0.02, 0.25)
+    assert np.nanmin(prompts[:, 2]) == pytest.approx(3.45, abs=1e-3) and not ranges.problem
+    # And no longer than that: clouds of a large lidar are megabytes.
+    assert len(ranges._messages) < 1000
+
+
+def test_without_stamps_the_newest_message_counts() -> None:
+    ranges = Ranges('range', '/tof')
+    for range_m in (1.0, 2.0, 3.0):
+        ranges.put(beam(range_m))
+    prompts = ranges.prompts(beam(1.0).header.stamp, CAMERA, FORWARD, 0.02, 0.1)
+    assert np.nanmin(prompts[:, 2]) == 3.0
+    clouds = Ranges('cloud', '/lidar')
+    for _ in range(100):
+        clouds.put(message('cloud', 0))
+    assert len(clouds._messages) < 40
+
+
+def test_sensors_in_several_frames_are_refused() -> None:
+    """Of a ring of sonars on one topic, one pose would place what looks back before the camera."""
+    ranges = Ranges('range', '/sonar')
+    for frame_id, range_m in (('front', 3.0), ('rear', 0.4)):
+        msg = beam(range_m)
+        msg.header.frame_id = frame_id
+        ranges.put(msg)
+    assert np.isnan(ranges.prompts(beam(1.0).header.stamp, CAMERA, FORWARD, 0.02, 0.1)).all()
+    assert 'several frames (front, rear)' in ranges.problem and 'ranges_topic' in ranges.problem
 
 
 def test_no_ranges_say_why() -> None:
