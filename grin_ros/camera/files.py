@@ -43,10 +43,20 @@ def read_camera_info(path: str | Path, rectified: bool = False) -> Camera:
     :param rectified: True when the images are rectified: the 3x3 of P, no distortion.
     :raises GrinError: naming the file and what is wrong in it.
     """
+    return described_camera(read_values(path), path, rectified)
+
+
+def read_values(path: str | Path) -> dict[str, Any]:
+    """
+    Read what a camera file says, with the names of the tool that wrote it.
+
+    :raises GrinError: when it is no YAML, or nothing with names.
+    """
     try:
         text = Path(path).expanduser().read_text('utf-8')
+        # Its header depends on OpenCV's version.
         # `ros2 topic echo` ends each message with ---; the first will do.
-        values = (_of_opencv(text) if text.startswith('%YAML:')
+        values = (_of_opencv(text) if '!!opencv-matrix' in text
                   else next(iter(yaml.safe_load_all(text)), None))
     except OSError as error:
         raise GrinError(f'{path} cannot be read: {error.strerror}') from error
@@ -54,6 +64,17 @@ def read_camera_info(path: str | Path, rectified: bool = False) -> Camera:
         raise GrinError(f'{path} is no YAML: {error}') from error
     if not isinstance(values, dict):
         raise GrinError(f'{path} holds no camera: expected {EXPECTED}')
+    return values
+
+
+def described_camera(values: dict[str, Any], path: str | Path, rectified: bool = False) -> Camera:
+    """
+    Return the camera of what read_values returns.
+
+    :param path: named in errors.
+    :param rectified: as of read_camera_info.
+    :raises GrinError: naming what is wrong.
+    """
     try:
         if 'camera_matrix' in values:
             msg = _from_calibration(values)
@@ -86,6 +107,10 @@ def _of_opencv(text: str) -> dict[str, Any]:
         node = storage.getNode(name)
         if node.isInt():
             values[name] = int(node.real())
+        elif node.isReal():
+            values[name] = node.real()
+        elif node.isString():
+            values[name] = node.string()
         elif node.isMap() and (matrix := node.mat()) is not None:
             values[name] = {'data': matrix.ravel().tolist()}
     count = len(values.get('distortion_coefficients', {}).get('data') or ())

@@ -21,6 +21,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 import importlib
+import os
 import sys
 
 from grin_ros import __version__
@@ -62,9 +63,23 @@ def main(argv: Sequence[str] | None = None) -> int:
             verb.set_defaults(run=module.run)
     options = parser.parse_args(arguments)
     try:
-        return int(options.run(options) or 0)
-    except GrinError as error:
+        try:
+            return int(options.run(options) or 0)
+        finally:
+            flush_output()
+    except BrokenPipeError:  # whoever read has enough, as `| head` has
+        return 141
+    except (GrinError, OSError) as error:
         print(f'grin {options.verb}: {error}', file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         return 130
+
+
+def flush_output() -> None:
+    """Write what was printed; where that fails drop it, or Python tries again as it ends."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise

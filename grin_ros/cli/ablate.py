@@ -62,7 +62,8 @@ def run(options: argparse.Namespace) -> int:
     estimator = load_estimator(options)
     regression = options.regression and DepthEstimator.load(
         options.regression, options.backend, cpu_threads=options.threads,
-        query_stride=estimator.query_stride, input_size=estimator.input_size, seed=options.seed)
+        cpu_precision=options.cpu_precision, query_stride=estimator.query_stride,
+        input_size=estimator.input_size, seed=options.seed)
     protocol = chosen_protocol(options)
     rows = steps_table(estimator, load_samples(options), protocol, options.steps, options.samples,
                        regression)

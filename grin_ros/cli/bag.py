@@ -36,7 +36,7 @@ from grin_ros.cli.options import (
     load_estimator,
     progress,
 )
-from grin_ros.cli.recorded import IMAGE, INFO, Recorded
+from grin_ros.cli.recorded import damages, IMAGE, INFO, Recorded
 from grin_ros.errors import GrinError, require
 from grin_ros.messages.intake import Frame, Rejected
 from grin_ros.params import DepthParams
@@ -57,8 +57,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--namespace', default='/grin', metavar='NAME',
                         help='the topics are NAME/depth and NAME/camera_info (default: /grin)')
     parser.add_argument('--params-file', type=Path, metavar='YAML',
-                        help='parameters of the node, as in config/depth.param.yaml; depth is '
-                        '32FC1 whatever depth_encoding says')
+                        help='parameters of the node, as in config/depth.param.yaml; two are '
+                        'not followed: depth is 32FC1 whatever depth_encoding says, and every '
+                        'image is answered whatever max_rate says')
     add_estimator_options(parser)
     # None is what the command line leaves to the parameters of the node.
     parser.set_defaults(backend=None, samples=None, seed=None, threads=None, cpu_precision=None)
@@ -68,10 +69,12 @@ def run(options: argparse.Namespace) -> int:
     """Answer every image; outputs carry its header and its time in the bag."""
     highlevel, rosbag2 = require('rosbags.highlevel', 'bag'), require('rosbags.rosbag2', 'bag')
     typesys = require('rosbags.typesys', 'bag')
-    damaged = (highlevel.AnyReaderError, require('rosbags.rosbag1', 'bag').ReaderError,
-               rosbag2.ReaderError, rosbag2.WriterError)
+    damaged = damages()
     if not options.input.exists():
         raise GrinError(f'there is no bag {options.input}')
+    if options.input.is_dir() and not (options.input / 'metadata.yaml').exists():
+        raise GrinError(f'{options.input} has no metadata.yaml: run "ros2 bag reindex", or give '
+                        'the .db3 or .mcap file itself')
     if options.output.exists():
         raise GrinError(f'{options.output} is there already: give the name of a new bag')
     need_place(options.output, 'OUT')

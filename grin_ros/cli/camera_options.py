@@ -95,12 +95,16 @@ def chosen_camera(options: argparse.Namespace, width: int, height: int) -> Camer
     return Camera.pinhole(fx, fy, cx, cy, width, height)
 
 
+def is_upright(options: argparse.Namespace) -> bool:
+    """Tell whether images are to be turned as their files say."""
+    # Intrinsics are those of the sensor, a field of view is that of the photo as one sees it.
+    return options.hfov is not None or options.no_intrinsics
+
+
 def read_photo(options: argparse.Namespace, path: Path, estimator: DepthEstimator
                ) -> tuple[NDArray[np.uint8], Camera | None]:
     """Read an image and its camera; say so when the model hardly knows such a lens."""
-    # Intrinsics are those of the sensor, a field of view is that of the photo as one sees it.
-    upright = options.hfov is not None or options.no_intrinsics
-    image = read_image(path, upright)
+    image = read_image(path, is_upright(options))
     camera = chosen_camera(options, image.shape[1], image.shape[0])
     if camera and (sentence := estimator.bundle.strange_lens(camera)):
         complain(f'{path}: {sentence}')

@@ -20,12 +20,20 @@
 from __future__ import annotations
 
 import argparse
+import math
 from pathlib import Path
 
 from grin_ros.camera.files import read_camera_info
 from grin_ros.cli.nav2_layers import LAYERS, stvl_layer, voxel_layer
 from grin_ros.errors import GrinError
 from grin_ros.params import FIELDS
+
+LENGTHS = (
+    ('marking-range', 5.0, 'obstacles farther away are not marked'),
+    ('clearing-range', FIELDS['clearing_range'].default, "the node's parameter clearing_range"),
+    ('min-height', 0.1, 'lowest obstacle above the floor'),
+    ('max-height', 2.0, 'highest obstacle above the floor'),
+    ('camera-height', 0.5, 'the camera above the floor'))
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -39,13 +47,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
                         help='VoxelLayer of Nav2 (default) or spatio_temporal_voxel_layer')
     parser.add_argument('--namespace', default='/grin', metavar='NS',
                         help='namespace of the depth node (default /grin)')
-    for name, default, text in (
-            ('marking-range', 5.0, 'obstacles farther away are not marked'),
-            ('clearing-range', FIELDS['clearing_range'].default,
-             "the node's parameter clearing_range"),
-            ('min-height', 0.1, 'lowest obstacle above the floor'),
-            ('max-height', 2.0, 'highest obstacle above the floor'),
-            ('camera-height', 0.5, 'the camera above the floor')):
+    for name, default, text in LENGTHS:
         parser.add_argument(f'--{name}', type=float, default=default, metavar='M',
                             help=f'{text} (default {default:g} m)')
 
@@ -53,6 +55,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> None:
     """Print the layer."""
     camera = read_camera_info(options.camera_info, options.rectified)
+    for name, _, _ in LENGTHS:
+        if not math.isfinite(length := getattr(options, name.replace('-', '_'))):
+            raise GrinError(f'--{name} {length:g} must be a number of metres')
     if options.marking_range <= 0:
         raise GrinError(f'--marking-range {options.marking_range:g} must be above 0')
     if options.layer == 'voxel' and options.marking_range > options.clearing_range:

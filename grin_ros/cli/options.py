@@ -41,8 +41,14 @@ from grin_ros.inference.preprocess import STRIDES
 Item = TypeVar('Item')
 
 
-def add_estimator_options(parser: argparse.ArgumentParser, steps: bool = True) -> None:
-    """Add what load_estimator reads; steps adds how often the network runs, too."""
+def add_estimator_options(parser: argparse.ArgumentParser, steps: bool = True,
+                          figures: bool = True) -> None:
+    """
+    Add what load_estimator reads.
+
+    :param steps: add how often the network runs, too.
+    :param figures: offer --json.
+    """
     parser.add_argument('--bundle', metavar='DIR', help='default: the shipped one')
     parser.add_argument('--backend', choices=backends.NAMES, default='auto')
     parser.add_argument('--threads', type=int, default=0, metavar='N', help='0: all cores')
@@ -58,7 +64,10 @@ def add_estimator_options(parser: argparse.ArgumentParser, steps: bool = True) -
     parser.add_argument('--input-size', type=int, nargs=2, metavar=('W', 'H'),
                         help="area of the network's input (default: the bundle's)")
     parser.add_argument('--seed', type=int, default=0)
-    parser.add_argument('--json', type=Path, metavar='OUT', help='write the figures here')
+    if figures:
+        parser.add_argument('--json', type=Path, metavar='OUT', help='write the figures here')
+    else:
+        parser.set_defaults(json=None)
 
 
 def load_estimator(options: argparse.Namespace) -> DepthEstimator:

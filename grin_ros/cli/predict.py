@@ -109,14 +109,14 @@ def run(options: argparse.Namespace) -> int:
         raise failures[0]  # what is wrong with all is wrong with how they were asked
     for failure in failures:
         complain(f'left out: {failure}')
+    write_json(options.json, {'bundle': estimator.bundle.name,
+                              'backend': estimator.backend.reason, 'images': rows})
     for row in rows:
         note = '' if row['metric'] else ' (scale not metric)'
         print('{image}: depth {depth_min_m:.2f} to {depth_max_m:.2f} m, '
               'median {depth_median_m:.2f} m{note}, {total_ms:.0f} ms'.format(**row, note=note))
     print(f'{estimator.backend.reason}; files are in {options.output}'
           + (f'; {len(failures)} of {len(images)} images were left out' if failures else ''))
-    write_json(options.json, {'bundle': estimator.bundle.name,
-                              'backend': estimator.backend.reason, 'images': rows})
     return int(bool(failures))
 
 
@@ -139,8 +139,9 @@ def write_files(base: Path, image: NDArray[np.uint8], camera: Camera | None,
                 result: DepthEstimate) -> None:
     """Write NAME_depth.npy, NAME_depth.png, NAME_sigma.npy and NAME_points.ply."""
     camera = camera or Camera.default_pinhole(image.shape[1], image.shape[0])
-    np.save(f'{base}_depth.npy', result.depth)
+    # First what marks a run of ours: where a disk is full, the next one may overwrite the rest.
     np.save(f'{base}_sigma.npy', result.sigma)
+    np.save(f'{base}_depth.npy', result.depth)
     picture = cv2.cvtColor(visualise.depth_picture(result.depth), cv2.COLOR_RGB2BGR)
     if not cv2.imwrite(f'{base}_depth.png', picture):
         raise OSError(f'{base}_depth.png was not written: is the disk full?')

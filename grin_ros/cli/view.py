@@ -34,6 +34,8 @@ from grin_ros.cli.camera_options import (
     floor_note,
     read_photo,
 )
+from grin_ros.cli.files import need_place
+from grin_ros.cli.films import new_film
 from grin_ros.cli.options import add_estimator_options, complain, load_estimator, progress
 from grin_ros.errors import GrinError
 from grin_ros.postprocess.floor import FloorScale
@@ -57,7 +59,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
                         help='write a film of the cloud that swings instead of opening a window')
     add_camera_options(parser)
     add_mount_options(parser)
-    add_estimator_options(parser)
+    add_estimator_options(parser, figures=False)
 
 
 def run(options: argparse.Namespace) -> int:
@@ -65,6 +67,7 @@ def run(options: argparse.Namespace) -> int:
     mount = chosen_mount(options)
     if options.save and options.save.suffix != '.mp4':
         raise GrinError(f'--save {options.save}: give a name that ends with .mp4')
+    need_place(options.save, '--save')
     estimator = load_estimator(options)
     image, camera = read_photo(options, options.image, estimator)
     result = estimator.estimate(image, camera, options.steps, options.samples)
@@ -100,15 +103,9 @@ def swing(view: View, path: Path) -> None:
     """Write a film in which the cloud turns to and fro."""
     turns = np.linspace(0, 2 * math.pi, FILM_VIEWS, endpoint=False)
     height, width = view(0, 0).shape[:2]
-    writer = cv2.VideoWriter(str(path), cv2.VideoWriter_fourcc(*'mp4v'), FILM_HZ, (width, height))
-    if not writer.isOpened():
-        raise GrinError(f'{path} cannot be written: give a folder that is there')
-    try:
+    with new_film(path, FILM_HZ, (width, height)) as write:
         for angle in progress(turns, 'view'):
-            picture = view(SWING_DEG * math.sin(angle), PITCH_DEG * (1 - math.cos(angle)) / 2)
-            writer.write(cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))
-    finally:
-        writer.release()
+            write(view(SWING_DEG * math.sin(angle), PITCH_DEG * (1 - math.cos(angle)) / 2))
 
 
 def turn(view: View) -> None:

@@ -22,10 +22,8 @@ import math
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from grin_ros.camera import Camera
-from grin_ros.camera.files import read_camera_info
+from grin_ros.camera.files import described_camera, read_values
 from grin_ros.data.frames import depth_sample, Frames, IMAGES, need_frames, read_depth, read_image
 from grin_ros.data.sample import Sample
 from grin_ros.errors import GrinError
@@ -91,12 +89,9 @@ def camera_file(folder: Path, stem: str) -> tuple[Camera, dict[str, Any]] | None
 
 
 def _read_camera(path: Path) -> tuple[Camera, dict[str, Any]]:
-    try:
-        facts = yaml.safe_load(path.read_text('utf-8'))  # which reads JSON too
-    except (OSError, yaml.YAMLError) as error:
-        raise GrinError(f'{path} is no YAML: {error}') from error
-    if not isinstance(facts, dict) or 'fx' not in facts:
-        return read_camera_info(path), facts if isinstance(facts, dict) else {}
+    facts = read_values(path)  # YAML, which JSON is, too
+    if 'fx' not in facts:
+        return described_camera(facts, path), facts
     try:
         fx, fy, cx, cy = (float(facts[key]) for key in ('fx', 'fy', 'cx', 'cy'))
         camera = Camera.pinhole(fx, fy, cx, cy, int(facts['width']), int(facts['height']))

@@ -129,7 +129,11 @@ def _decode(path: Path, flags: int) -> NDArray[Any]:
         data = np.frombuffer(path.read_bytes(), np.uint8)
     except OSError as error:
         raise GrinError(f'{path} cannot be read: {error.strerror}') from error
-    image = cv2.imdecode(data, flags) if data.size else None
+    try:
+        image = cv2.imdecode(data, flags) if data.size else None
+    except cv2.error as error:
+        raise GrinError(f'{path} cannot be decoded: it is damaged or too large '
+                        f'({str(error).strip()})') from error
     if image is None:
         raise GrinError(f'{path} is no image that OpenCV can decode')
     return np.asarray(image)

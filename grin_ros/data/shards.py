@@ -103,14 +103,17 @@ def shard_path(directory: Path, name: str, number: int) -> Path:
 def write_shard(path: Path, samples: Iterable[tuple[str, dict[str, bytes]]]) -> None:
     """Write encoded samples to a tar; it appears under its name only when it is complete."""
     unfinished = path.with_name(path.name + '.tmp')
-    with tarfile.open(unfinished, 'w') as tar:
-        for key, files in samples:
-            for suffix, data in files.items():
-                # A fresh TarInfo has no time and no owner: same samples, same bytes.
-                member = tarfile.TarInfo(f'{key}.{suffix}')
-                member.size = len(data)
-                tar.addfile(member, io.BytesIO(data))
-    unfinished.rename(path)
+    try:
+        with tarfile.open(unfinished, 'w') as tar:
+            for key, files in samples:
+                for suffix, data in files.items():
+                    # A fresh TarInfo has no time and no owner: same samples, same bytes.
+                    member = tarfile.TarInfo(f'{key}.{suffix}')
+                    member.size = len(data)
+                    tar.addfile(member, io.BytesIO(data))
+        unfinished.rename(path)
+    finally:
+        unfinished.unlink(missing_ok=True)
 
 
 def count_samples(path: Path) -> int:

@@ -20,6 +20,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 
@@ -114,6 +115,21 @@ def test_calibrations_of_other_tools_are_read(tmp_path: Path, text: str) -> None
     assert read_camera_info(path).model == 'equidistant'
 
 
+def test_what_the_installed_opencv_writes_is_read(tmp_path: Path) -> None:
+    path = tmp_path / 'camera.yaml'
+    storage = cv2.FileStorage(str(path), cv2.FILE_STORAGE_WRITE)
+    storage.write('image_width', 640)
+    storage.write('image_height', 480)
+    storage.write('camera_matrix', np.array([[461, 0, 322.5], [0, 459, 236.25], [0, 0, 1]]))
+    storage.write('distortion_coefficients', np.array([[-0.3], [0.1], [0.001], [-0.002], [0.0]]))
+    storage.release()
+    for text in (path.read_text(), OPENCV, OPENCV.replace('%YAML:1.0', '%YAML 1.2')):
+        path.write_text(text)
+        camera = read_camera_info(path)
+        assert camera.intrinsics[0].tolist() == [461, 0, 322.5]
+        assert camera.distortion[:4] == (-0.3, 0.1, 0.001, -0.002)
+
+
 def test_binning_of_a_message_is_followed(tmp_path: Path) -> None:
     path = tmp_path / 'camera.yaml'
     path.write_text(ECHO.replace('binning_x: 0', 'binning_x: 2').replace(
@@ -124,6 +140,7 @@ def test_binning_of_a_message_is_followed(tmp_path: Path) -> None:
 @pytest.mark.parametrize('text, reason', [
     (KALIBR + KALIBR.replace('cam0', 'cam1'), 'cam0, cam1'),
     (KALIBR.replace('pinhole', 'omni'), 'omni-radtan'), ('%YAML:1.0\n---\nx: [', 'no YAML'),
+    (OPENCV.replace('rows: 3', 'rows: ['), 'no YAML'),
     ('', 'no camera'), ('hello', 'no camera'), ('{a: [}', 'no YAML'), ('width: 640', 'lacks'),
     (CALIBRATION.replace('461.0', '0'), 'not calibrated'),
     (CALIBRATION.replace('plumb_bob', 'mystery'), 'unknown distortion model')])
@@ -132,6 +149,12 @@ def test_what_is_no_camera_is_refused_by_name(tmp_path: Path, text: str, reason:
     path.write_text(text, encoding='utf-8')
     with pytest.raises(GrinError, match=rf'odd\.yaml.*{reason}'):
         read_camera_info(path)
+
+
+def test_what_is_no_text_is_refused_by_name(tmp_path: Path) -> None:
+    (tmp_path / 'odd.yaml').write_bytes(b'\xff\xfe')
+    with pytest.raises(GrinError, match=r'odd\.yaml is no YAML'):
+        read_camera_info(tmp_path / 'odd.yaml')
 
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:

@@ -233,6 +233,54 @@ def test_what_was_answered_before_the_end_is_kept(
     assert '2 images answered' in capsys.readouterr().out
 
 
+def test_what_was_answered_before_damage_is_kept(
+        tiny_bundle: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Of the last image sqlite does not find all pages any more."""
+    file = record(tmp_path / 'run') / 'run.db3'
+    data = bytearray(file.read_bytes())
+    page = data.index(PICTURES[2].tobytes()[9000:9100]) // 4096 * 4096
+    data[page:page + 4] = b'\xff' * 4  # which page goes on
+    file.write_bytes(data)
+    assert main(['bag', str(tmp_path / 'run'), str(tmp_path / 'out'), *TOPICS,
+                 '--bundle', str(tiny_bundle)]) == 1
+    said = capsys.readouterr()
+    assert '2 images answered' in said.out and 'stopped before the end' in said.err
+    assert len(outputs(tmp_path / 'out')['/grin/depth']) == 2
+
+
+def test_a_damaged_camera_info_is_named_and_those_before_it_count(
+        tiny_bundle: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    store, kind = typesys.get_typestore(typesys.Stores.ROS2_HUMBLE), 'sensor_msgs/msg/CameraInfo'
+    with rosbag2.Writer(tmp_path / 'run', version=9) as bag:
+        images = bag.add_connection('/eye/image_raw', 'sensor_msgs/msg/Image', typestore=store)
+        infos = bag.add_connection('/eye/camera_info', kind, typestore=store)
+        for seconds, rgb in enumerate(PICTURES, 1):
+            head = header(store, seconds)
+            whole = bytes(store.serialize_cdr(info(store, head), kind))
+            bag.write(infos, seconds * 10**9, whole[:40] if seconds == 3 else whole)
+            bag.write(images, seconds * 10**9, bytes(store.serialize_cdr(
+                image(store, rgb, head), 'sensor_msgs/msg/Image')))
+    assert main(['bag', str(tmp_path / 'run'), str(tmp_path / 'out'), *TOPICS,
+                 '--bundle', str(tiny_bundle)]) == 1
+    said = capsys.readouterr()
+    assert '3 images answered' in said.out and 'stopped before the end' in said.err
+
+
+def test_a_bag_without_metadata_is_told_what_helps(
+        tiny_bundle: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (record(tmp_path / 'run') / 'metadata.yaml').unlink()
+    arguments = [str(tmp_path / 'out'), *TOPICS, '--bundle', str(tiny_bundle)]
+    assert main(['bag', str(tmp_path / 'run'), *arguments]) == 2
+    assert 'run has no metadata.yaml: run "ros2 bag reindex"' in capsys.readouterr().err
+    assert main(['bag', str(tmp_path / 'run' / 'run.db3'), *arguments]) == 0
+
+
+def test_the_help_says_which_parameters_are_not_followed() -> None:
+    parser = argparse.ArgumentParser()
+    bag.add_arguments(parser)
+    assert 'depth_encoding' in parser.format_help() and 'max_rate' in parser.format_help()
+
+
 @pytest.mark.parametrize('arguments, words', [
     (['missing', 'out', *TOPICS], 'there is no bag missing'),
     (['run', 'run', *TOPICS], 'is there already'),

@@ -81,6 +81,9 @@ def test_stvl_layer_has_the_frustum(tmp_path: Path, capsys: pytest.CaptureFixtur
 @pytest.mark.parametrize('options, words', [
     (['--marking-range', '9'], ['--marking-range 9', '--clearing-range 8']),
     (['--min-height', '3'], ['--min-height 3', '--max-height 2']),
+    (['--camera-height', 'nan'], ['--camera-height nan', 'metres']),
+    (['--max-height', 'inf', '--layer', 'stvl'], ['--max-height inf', 'metres']),
+    (['--marking-range', 'nan'], ['--marking-range nan', 'metres']),
     (['--marking-range', '0', '--layer', 'stvl'], ['--marking-range 0 must be above 0']),
 ])
 def test_what_cannot_work_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture,

@@ -20,6 +20,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+import resource
 import subprocess
 import sys
 
@@ -145,6 +146,40 @@ def test_a_folder_is_all_its_images_but_those_that_cannot_be_read(
     out.joinpath('empty').mkdir()
     assert predict(tiny_bundle, out / 'empty', *arguments[1:]) == 2
     assert 'holds no image' in capsys.readouterr().err
+
+
+def test_an_image_of_a_huge_size_is_left_out(
+        tiny_bundle: Path, photo: Path, tmp_path: Path,
+        capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / 'huge.ppm').write_bytes(b'P6\n100000 100000\n255\n')
+    assert predict(tiny_bundle, tmp_path, '--hfov', '60', '--output', tmp_path / 'out') == 1
+    assert 'huge.ppm cannot be decoded' in capsys.readouterr().err
+    assert (tmp_path / 'out' / f'{photo.stem}_depth.npy').exists()
+
+
+def test_a_full_disk_does_not_stop_the_next_run(
+        tiny_bundle: Path, photo: Path, tmp_path: Path) -> None:
+    arguments = [photo, '--hfov', '60', '--output', tmp_path / 'out']
+    run = subprocess.run(
+        [sys.executable, '-m', 'grin_ros', 'predict', *map(str, arguments), '--bundle',
+         str(tiny_bundle), '--threads', '1'], cwd=ROOT, capture_output=True, text=True,
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096)))
+    assert run.returncode == 2, run.stderr
+    assert 'out cannot be written' in run.stderr and 'Traceback' not in run.stderr
+    assert predict(tiny_bundle, *arguments) == 0
+
+
+@pytest.mark.skipif(not Path('/dev/full').exists(), reason='this system has no /dev/full')
+def test_figures_are_written_before_anything_is_printed(
+        tiny_bundle: Path, photo: Path, tmp_path: Path) -> None:
+    figures = tmp_path / 'figures.json'
+    with open('/dev/full', 'w') as full:
+        run = subprocess.run(
+            [sys.executable, '-u', '-m', 'grin_ros', 'predict', str(photo), '--hfov', '60',
+             '--output', str(tmp_path / 'out'), '--bundle', str(tiny_bundle), '--threads', '1',
+             '--json', str(figures)], cwd=ROOT, stdout=full, stderr=subprocess.PIPE, text=True)
+    assert run.returncode == 2 and 'Traceback' not in run.stderr
+    assert len(json.loads(figures.read_text())['images']) == 1
 
 
 def test_true_depth_beside_a_photo_is_not_overwritten(

@@ -21,15 +21,20 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+import struct
 
 import cv2
 import numpy as np
 import pytest
 
 from grin_ros.cli import main
+from grin_ros.cli.films import Film
 from grin_ros.estimator import DepthEstimator
 
 pytest.importorskip('onnxruntime', reason='no ONNX Runtime: pip install "grin_ros[cpu]"')
+
+LEVEL, TURNED = (struct.pack('>9i', *matrix) for matrix in (
+    (1 << 16, 0, 0, 0, 1 << 16, 0, 0, 0, 1 << 30), (0, 1 << 16, 0, -1 << 16, 0, 0, 0, 0, 1 << 30)))
 
 
 @pytest.fixture
@@ -59,6 +64,21 @@ def test_the_film_has_its_pictures_and_depth(tiny_bundle: Path, film: Path, tmp_
     levels = [int(picture[:, :80].mean()) for picture in seen]
     assert np.abs(np.array(levels) - 40 * every * np.arange(count)).max() < 12
     assert seen[0][:, 104:184].std() > 0  # coloured depth, not a picture of one grey
+
+
+def test_a_film_is_turned_as_it_says_unless_intrinsics_are_those_of_the_sensor(
+        tiny_bundle: Path, film: Path, tmp_path: Path) -> None:
+    """As of a phone held upright: the sensor's pictures, and a matrix that turns them."""
+    data, out = film.read_bytes(), tmp_path / 'out.mp4'
+    track = data.index(b'tkhd')
+    film.write_bytes(data[:track] + data[track:].replace(LEVEL, TURNED, 1))
+    for camera, (width, height) in (
+            (('--hfov', '60'), (64, 96)), (('--no-intrinsics',), (64, 96)),
+            (('--intrinsics', '70', '70', '47.5', '31.5'), (96, 64))):
+        assert main(['video', str(film), str(out), *camera, '--every', '6', '--bundle',
+                     str(tiny_bundle), '--threads', '1']) == 0
+        made = Film(out)
+        assert (made.width, made.height) == (2 * width + 64, height)
 
 
 def test_problems_of_the_user_end_with_one_sentence(

@@ -26,6 +26,7 @@ import pytest
 from grin_ros.camera import Camera
 from grin_ros.cli import main
 from grin_ros.cli.view import FILM_VIEWS, HEIGHT, scene
+from grin_ros.visualise import cloud_view
 
 pytest.importorskip('onnxruntime', reason='no ONNX Runtime: pip install "grin_ros[cpu]"')
 
@@ -73,6 +74,27 @@ def test_problems_of_the_user_end_with_one_sentence(
     assert view(tiny_bundle, tmp_path, '--save', str(tmp_path / 'photo.png')) == 2
     assert '.mp4' in capsys.readouterr().err
     assert cv2.imread(str(tmp_path / 'photo.png')).shape == (48, 64, 3)  # still there
+
+
+def test_figures_are_not_offered(tiny_bundle: Path, tmp_path: Path) -> None:
+    with pytest.raises(SystemExit):
+        view(tiny_bundle, tmp_path, '--json', str(tmp_path / 'figures.json'))
+
+
+def test_an_earlier_film_is_replaced_only_by_a_whole_one(
+        tiny_bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    out, drawn = tmp_path / 'cloud.mp4', 0
+    out.write_text('another film')
+
+    def until_ctrl_c(*arguments: object) -> np.ndarray:
+        nonlocal drawn
+        drawn += 1
+        if drawn > 3:
+            raise KeyboardInterrupt
+        return cloud_view(*arguments)
+    monkeypatch.setattr('grin_ros.cli.view.cloud_view', until_ctrl_c)
+    assert view(tiny_bundle, tmp_path, '--save', str(out)) == 130
+    assert out.read_text() == 'another film'
 
 
 def test_an_opencv_without_windows_is_named(tiny_bundle: Path, tmp_path: Path,

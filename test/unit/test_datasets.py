@@ -28,6 +28,7 @@ import pytest
 
 from grin_ros.camera import Camera
 from grin_ros.data.datasets import chosen, DATASETS, open_dataset
+from grin_ros.data.frames import read_image
 from grin_ros.data.sample import evenly, Sample
 from grin_ros.data.shards import ShardWriter
 from grin_ros.errors import GrinError
@@ -180,6 +181,30 @@ def test_a_plain_folder_with_metres_and_camera_info(tmp_path: Path) -> None:
     np.save(tmp_path / 'b_depth.npy', depth[:20])
     with pytest.raises(GrinError, match='register depth'):
         open_dataset('folder', tmp_path)[0]
+
+
+def test_a_folder_takes_every_camera_file(tmp_path: Path) -> None:
+    """What `ros2 topic echo --once` prints, what OpenCV writes, each with a line of one's own."""
+    truth = frame(tmp_path / 'a.png', tmp_path / 'a_depth.png', 5000)
+    camera = tmp_path / 'camera.yaml'
+    for text in ('depth_scale: 5e3\nkind: driving\nwidth: 60\nheight: 40\n'
+                 'k: [50, 0, 29, 0, 51, 19, 0, 0, 1]\n---\n',
+                 '%YAML 1.2\n---\ndepth_scale: 5000.\nkind: driving\nimage_width: 60\n'
+                 'image_height: 40\ncamera_matrix: !!opencv-matrix\n   rows: 3\n   cols: 3\n'
+                 '   dt: d\n   data: [ 50., 0., 29., 0., 51., 19., 0., 0., 1. ]\n'):
+        camera.write_text(text)
+        (sample,) = open_dataset('folder', tmp_path)
+        check(sample, *truth, (50, 51, 29, 19))
+        assert sample.meta['kind'] == 'driving'
+    camera.write_bytes(b'\xff\xfe')
+    with pytest.raises(GrinError, match='camera.yaml is no YAML'):
+        open_dataset('folder', tmp_path)
+
+
+def test_an_image_of_a_huge_size_is_named(tmp_path: Path) -> None:
+    (tmp_path / 'huge.ppm').write_bytes(b'P6\n100000 100000\n255\n')
+    with pytest.raises(GrinError, match='huge.ppm cannot be decoded'):
+        read_image(tmp_path / 'huge.ppm')
 
 
 def test_middlebury(tmp_path: Path) -> None:

@@ -23,7 +23,13 @@ import pytest
 
 from grin_ros.camera import Camera
 from grin_ros.data.sample import Sample
-from grin_ros.data.shards import decode_range, encode_range, ShardDataset, ShardWriter
+from grin_ros.data.shards import (
+    decode_range,
+    encode_range,
+    ShardDataset,
+    ShardWriter,
+    write_shard,
+)
 from grin_ros.errors import GrinError
 
 
@@ -84,6 +90,16 @@ def test_interrupted_writer_leaves_no_shard(tmp_path):
         writer.add(make_sample(0))
         raise KeyboardInterrupt
     assert not list(tmp_path.glob('*.tar'))
+
+
+def test_what_cannot_be_written_leaves_nothing(tmp_path):
+    """A sample that fails, as a full disk does, takes the half shard with it."""
+    def samples():
+        yield '0', {'jpg': b'picture'}
+        raise OSError('full')
+    with pytest.raises(OSError, match='full'):
+        write_shard(tmp_path / 'some-000000.tar', samples())
+    assert not list(tmp_path.iterdir())
 
 
 def test_errors_name_file_and_remedy(tmp_path):

@@ -149,6 +149,13 @@ def test_preview_is_a_picture(small_worlds, furniture_dir, tmp_path):
     assert sheet.read_bytes().startswith(b'\x89PNG')
 
 
+def test_a_preview_that_is_no_picture_is_refused_before_the_work(
+        small_worlds, furniture_dir, tmp_path, capsys):
+    assert scenes(furniture_dir, tmp_path / 'w', '--frames', '2', '--preview', 'pv') == 2
+    assert '--preview pv: give a name that ends with .png' in capsys.readouterr().err
+    assert not (tmp_path / 'w').exists()
+
+
 def test_furniture_has_its_real_size(small_worlds, furniture_dir):
     """A model is scaled to its catalogue's size and stands on the floor."""
     for _ in range(2):  # parsed first, read from the cache then

@@ -1,0 +1,63 @@
+# Copyright 2026 The grin_ros Authors
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+#
+# SPDX-License-Identifier: Apache-2.0
+
+"""The program grin: what goes wrong outside of it ends with one line, or quietly."""
+
+from __future__ import annotations
+
+from pathlib import Path
+import subprocess
+import sys
+
+import pytest
+
+from grin_ros.cli import main
+
+ROOT = Path(__file__).parents[2]
+CAMERA = '{width: 64, height: 48, k: [50, 0, 32, 0, 50, 24, 0, 0, 1]}'
+
+
+def costmap(folder: Path, **output: object) -> subprocess.CompletedProcess[str]:
+    (folder / 'camera.yaml').write_text(CAMERA)
+    return subprocess.run(
+        [sys.executable, '-m', 'grin_ros', 'costmap', '--camera-info',
+         str(folder / 'camera.yaml')], cwd=ROOT, stderr=subprocess.PIPE, text=True, **output)
+
+
+def test_a_reader_that_has_enough_ends_it_quietly(tmp_path: Path) -> None:
+    command = subprocess.Popen(['true'], stdin=subprocess.PIPE)
+    command.wait()
+    with command.stdin as pipe:
+        run = costmap(tmp_path, stdout=pipe)
+    assert (run.returncode, run.stderr) == (141, '')
+
+
+@pytest.mark.skipif(not Path('/dev/full').exists(), reason='this system has no /dev/full')
+def test_a_full_disk_is_one_line(tmp_path: Path) -> None:
+    with open('/dev/full', 'w') as full:
+        run = costmap(tmp_path, stdout=full)
+    assert run.returncode == 2 and run.stderr.count('\n') == 1
+    assert run.stderr.startswith('grin costmap: ') and 'No space left' in run.stderr
+
+
+def test_a_place_that_cannot_be_written_is_one_line(
+        tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / 'file').touch()
+    (tmp_path / 'data').mkdir()
+    assert main(['shards', '--data', str(tmp_path / 'data'), '--dataset', 'folder', '--out',
+                 str(tmp_path / 'file' / 'shards')]) == 2
+    said = capsys.readouterr().err
+    assert said.startswith('grin shards: ') and said.count('\n') == 1
