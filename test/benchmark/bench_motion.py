@@ -110,7 +110,7 @@ def main() -> None:
             ranges = OdometryRanges('odometry', '/odom')
             params = DepthParams(ranges_type='odometry', ranges_camera_pose=IN_PLACE,
                                  ranges_sigma=max(way, 0.01))
-            for second, (seen, pose) in enumerate(((before, told), (image, np.eye(4)))):
+            for second, (seen, pose) in enumerate(((before, told), (image, np.eye(4))), 1):
                 ranges.put(odometry(second, pose))
                 start = time.perf_counter()
                 prompts = ranges.of_image(seen, Message(sec=second, nanosec=0), camera, params)
