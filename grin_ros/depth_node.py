@@ -56,16 +56,17 @@ class DepthNode(LifecycleNode):
 
     def __init__(self, *, cli_args: Sequence[str] = (), **options: Any) -> None:
         """Declare parameters and services; nothing is loaded yet."""
+        # First: a node that ROS or a parameter refuses is destroyed, too.
+        self._channels: list[Channel] = []
+        self._answerer: Answerer | None = None
+        self._active = False
+        self._enabled = True
         arguments = [*remapping([*sys.argv, *cli_args]), *cli_args]
         super().__init__('grin_depth', cli_args=arguments, **options)
         self._settings = NodeParameters(self)
         self._model = ModelStatus()
         self._statistics = {camera: Statistics(camera, self._model)
                             for camera in self._settings.cameras}
-        self._channels: list[Channel] = []
-        self._answerer: Answerer | None = None
-        self._active = False
-        self._enabled = True
         self._diagnostics = self.create_publisher(DiagnosticArray, '/diagnostics', 10)
         # The steady clock: with use_sim_time and no /clock the node must still speak.
         steady = Clock(clock_type=ClockType.STEADY_TIME)
