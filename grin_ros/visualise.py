@@ -24,6 +24,8 @@ import cv2
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from grin_ros.errors import GrinError
+
 Image = NDArray[np.uint8]
 
 NO_ANSWER = (40, 40, 40)  # grey of NaN and -Inf
@@ -161,6 +163,19 @@ def panel(photo: Image, depth: NDArray, sigma: NDArray | None, points: ArrayLike
     for picture, label in zip(pictures, labels):
         put_text(picture, label, (8, 18))
     return np.hstack(pictures)
+
+
+def write_picture(path: Path, picture: Image) -> None:
+    """
+    Write an (H, W, 3) RGB picture; the name's ending says how, .png or .jpg.
+
+    :raises GrinError: naming the path, where the place or the disk's space is missing.
+    """
+    encoded = cv2.imencode(path.suffix, cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))[1]
+    try:
+        path.write_bytes(encoded.tobytes())
+    except OSError as error:  # of a full disk it does not name the file
+        raise GrinError(f'{path} cannot be written: {error.strerror}') from error
 
 
 def write_ply(path: Path, points: ArrayLike, colours: NDArray[np.uint8]) -> int:

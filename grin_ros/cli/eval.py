@@ -24,7 +24,7 @@ from pathlib import Path
 
 import numpy as np
 
-from grin_ros.cli.files import need_place, write_json
+from grin_ros.cli.files import need_picture, need_place, write_json
 from grin_ros.cli.options import (
     add_dataset_options,
     add_estimator_options,
@@ -37,16 +37,17 @@ from grin_ros.data.sparse import scan_prompts
 from grin_ros.errors import GrinError
 from grin_ros.estimator import DepthEstimate, DepthEstimator
 from grin_ros.evaluation.breakdown import by_fov, by_range, Row, small_table, table
-from grin_ros.evaluation.evaluate import Grid, mean_rows, score
+from grin_ros.evaluation.evaluate import Grid, mean_rows, score, Scored
 from grin_ros.evaluation.grid_limit import through_grid
 from grin_ros.evaluation.report import WorstFrames
 from grin_ros.metrics import ALIGNMENTS
+from grin_ros.metrics.sigma import PooledRisk
 from grin_ros.postprocess.floor import FloorScale, Mount
 
 SCAN_SIGMA = 0.02  # relative error of --ranges, a cheap lidar's
 SIGMA_COLUMNS = (('within_1_sigma', 'in 1 sigma'), ('within_2_sigma', 'in 2 sigma'),
                  ('ause', 'AUSE'), ('abs_rel', 'abs_rel'), ('abs_rel_kept_70', 'sigma/depth'),
-                 ('abs_rel_kept_70_m', 'sigma [m]'))
+                 ('abs_rel_kept_70_m', 'sigma [m]'), ('abs_rel_kept_70_set', 'of the set'))
 EDGE_COLUMNS = (('edge_abs_rel', 'edge'), ('flying', 'flying'), ('edge_abs_rel_grid', 'grid'),
                 ('edge_abs_rel_linear', 'linear'), ('edge_ratio', 'edge/grid'),
                 ('upsample_ratio', 'grid/linear'))
@@ -80,7 +81,7 @@ def run(options: argparse.Namespace) -> int:
     protocol = chosen_protocol(options)
     samples = load_samples(options)
     estimator = load_estimator(options)
-    worst = WorstFrames(options.report_frames)
+    worst, risk = WorstFrames(options.report_frames), PooledRisk()
     rng, given = np.random.default_rng(0), []  # how many ranges each frame was given
 
     def estimate(sample: Sample) -> DepthEstimate:
@@ -94,9 +95,13 @@ def run(options: argparse.Namespace) -> int:
             return result
         return FloorScale().apply(result, sample.camera, mount_of(sample))
 
-    rows = score(estimate, samples, protocol, options.align, grid_of(estimator),
-                 worst.add if options.report else None)
-    means = mean_rows(rows)
+    def watch(scored: Scored) -> None:
+        risk.add(*scored.errors())
+        if options.report:
+            worst.add(scored)
+
+    rows = score(estimate, samples, protocol, options.align, grid_of(estimator), watch)
+    means = [{**row, 'abs_rel_kept_70_set': risk.kept(row['kind'])} for row in mean_rows(rows)]
     if not means:
         raise GrinError(f'no frame in {options.data} has truth between the depth limits')
     steps = options.steps or estimator.bundle.default_steps
@@ -136,13 +141,15 @@ def check(options: argparse.Namespace) -> None:
                         '--no-intrinsics')
     if options.report_frames < 1:
         raise GrinError(f'--report-frames must be at least 1, not {options.report_frames}')
+    need_picture(options.report, '--report')
     need_place(options.report, '--report')
 
 
 def print_figures(rows: list[Row], means: list[Row]) -> None:
     """Print each frame and the means, then sigma, edges, ranges and fields of view."""
     print(table([*rows, *means]))
-    print('\nsigma: share of truth within it, and abs_rel without the 30 % of largest sigma')
+    print('\nsigma: share of truth within it, and abs_rel without the 30 % of largest sigma: '
+          'of each frame, and of all pixels of the set, as max_sigma cuts')
     print(small_table(means, SIGMA_COLUMNS, 'frames'))
     if any(row['edge_abs_rel'] == row['edge_abs_rel'] for row in means):
         print('\nwithin 4 px of depth edges: abs_rel, flying pixels, and abs_rel of the truth '

@@ -26,6 +26,8 @@ from pathlib import Path
 import tempfile
 from typing import Any
 
+import cv2
+
 from grin_ros.errors import GrinError
 
 
@@ -37,6 +39,12 @@ def need_place(path: Path | None, option: str) -> None:
     if path.is_dir() or not path.parent.is_dir() or not os.access(target, os.W_OK):
         raise GrinError(f'{option} {path} cannot be written: give a file in a folder that is '
                         'there and that you may write to')
+
+
+def need_picture(path: Path | None, option: str) -> None:
+    """Refuse a name whose ending is no picture's."""
+    if path is not None and not cv2.haveImageWriter(str(path)):
+        raise GrinError(f'{option} {path}: give a name that ends with .png or .jpg')
 
 
 @contextmanager

@@ -22,7 +22,6 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -142,9 +141,7 @@ def write_files(base: Path, image: NDArray[np.uint8], camera: Camera | None,
     # First what marks a run of ours: where a disk is full, the next one may overwrite the rest.
     np.save(f'{base}_sigma.npy', result.sigma)
     np.save(f'{base}_depth.npy', result.depth)
-    picture = cv2.cvtColor(visualise.depth_picture(result.depth), cv2.COLOR_RGB2BGR)
-    if not cv2.imwrite(f'{base}_depth.png', picture):
-        raise OSError(f'{base}_depth.png was not written: is the disk full?')
+    visualise.write_picture(Path(f'{base}_depth.png'), visualise.depth_picture(result.depth))
     visualise.write_ply(Path(f'{base}_points.ply'), camera.unproject(result.depth), image)
 
 

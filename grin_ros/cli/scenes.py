@@ -23,8 +23,7 @@ from pathlib import Path
 import signal
 import sys
 
-import cv2
-
+from grin_ros.cli.files import need_picture
 from grin_ros.errors import GrinError
 from grin_ros.synth import worlds
 
@@ -70,8 +69,7 @@ def run(options: argparse.Namespace) -> int:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     if options.frames < 1 or options.seed < 0:
         raise GrinError('--frames must be at least 1 and --seed at least 0')
-    if options.preview and not cv2.haveImageWriter(str(options.preview)):
-        raise GrinError(f'--preview {options.preview}: give a name that ends with .png or .jpg')
+    need_picture(options.preview, '--preview')
     width, height = options.size
     settings = worlds.Settings(options.seed, width, height, options.supersample,
                                tuple(options.kinds),

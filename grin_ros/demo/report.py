@@ -25,9 +25,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from grin_ros import visualise
 from grin_ros.demo.frames import Frame
 from grin_ros.metrics import depth_metrics
-from grin_ros.visualise import panel, write_ply
 
 TRUTH_RANGE = (0.1, 80.0)  # m, what is scored
 
@@ -109,11 +109,12 @@ def write_picture(frames: list[Frame], recorded: Path, path: Path) -> Path:
             if depth is None:
                 continue
             points, colours = _cloud(archive, frame)
-            rows.append(panel(frame.image, depth, archive.get(f'{frame.name}/sigma'), points,
-                              colours, height=240, title=frame.name))
+            sigma = archive.get(f'{frame.name}/sigma')
+            rows.append(visualise.panel(frame.image, depth, sigma, points, colours, height=240,
+                                        title=frame.name))
     width = max(row.shape[1] for row in rows)
     rows = [np.pad(row, ((0, 4), (0, width - row.shape[1]), (0, 0))) for row in rows]
-    cv2.imwrite(str(path), cv2.cvtColor(np.vstack(rows), cv2.COLOR_RGB2BGR))
+    visualise.write_picture(path, np.vstack(rows))
     return path
 
 
@@ -123,7 +124,7 @@ def write_cloud(frames: list[Frame], recorded: Path, path: Path) -> Path:
         for frame in frames:
             points, colours = _cloud(archive, frame)
             if len(points):
-                write_ply(path, points, colours)
+                visualise.write_ply(path, points, colours)
                 break
     return path
 

@@ -49,6 +49,7 @@ class Scored:
     :param answer: (H, W) z [m] as it came.
     :param depth: (H, W) z [m] as it was scored; NaN where it was not.
     :param truth: (H, W) true z [m].
+    :param spread: (H, W) relative sigma.
     """
 
     sample: Sample
@@ -56,6 +57,13 @@ class Scored:
     answer: NDArray[np.float32]
     depth: NDArray[np.float64]
     truth: NDArray[np.float32]
+    spread: NDArray[np.float32]
+
+    def errors(self) -> tuple[str, NDArray[np.float64], NDArray[np.float32]]:
+        """Return kind, |depth - truth| / truth (N,) and sigma / depth (N,): PooledRisk.add."""
+        valid = ~np.isnan(self.depth)
+        truth = self.truth[valid]
+        return self.row['kind'], np.abs(self.depth[valid] - truth) / truth, self.spread[valid]
 
 
 def score(estimate: Callable[[Sample], DepthEstimate], samples: Iterable[Sample],
@@ -113,7 +121,7 @@ def score_frame(sample: Sample, result: DepthEstimate, name: str, protocol: Prot
     row |= _edge_metrics(sample, result, depth, truth, valid, protocol, grid)
     row['by_range'] = range_bins(answer, true, doubt, answered)
     row['total_ms'] = result.timing['total']
-    return Scored(sample, row, result.depth, depth, truth)
+    return Scored(sample, row, result.depth, depth, truth, result.spread)
 
 
 def _edge_metrics(sample: Sample, result: DepthEstimate, depth: NDArray, truth: NDArray,

@@ -26,7 +26,6 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from grin_ros.errors import GrinError
 from grin_ros.evaluation.evaluate import badness, Scored
 from grin_ros.visualise import (
     BACKGROUND,
@@ -36,6 +35,7 @@ from grin_ros.visualise import (
     limits,
     put_text,
     scale_bar,
+    write_picture,
 )
 
 HEIGHT, WIDTH = 180, 400  # [px] that a picture fits into
@@ -74,11 +74,7 @@ class WorstFrames:
         pictures = [_text_block(lines, 1200), _table(means), *(row for *_, row in self._rows)]
         width = max(picture.shape[1] for picture in pictures)
         sheet = np.vstack([_padded(picture, width, picture.shape[0] + 2) for picture in pictures])
-        encoded = cv2.imencode('.png', cv2.cvtColor(sheet, cv2.COLOR_RGB2BGR))[1]
-        try:
-            Path(path).write_bytes(encoded.tobytes())
-        except OSError as error:
-            raise GrinError(f'{path} cannot be written: {error.strerror}') from error
+        write_picture(path, sheet)
 
 
 def frame_picture(scored: Scored) -> Image:

@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 
 NAMES = ('within_1_sigma', 'within_2_sigma', 'ause', 'abs_rel_kept_70', 'abs_rel_kept_70_m')
 KEPT = 0.7  # share of pixels that stay when the most doubtful ones are dropped
+POOLED = 4096  # pixels of a frame that stand for it among those of all frames
 
 
 def sigma_metrics(depth: NDArray, truth: NDArray, relative_sigma: NDArray,
@@ -65,3 +66,38 @@ def ause(error: NDArray, doubt: NDArray) -> float:
     The oracle drops the pixels of largest error first; 0 means that doubt orders like error.
     """
     return float(np.mean(risk_curve(error, doubt) - risk_curve(error, error)))
+
+
+class PooledRisk:
+    """
+    What stays wrong when one bound of relative sigma holds for all frames, as max_sigma does.
+
+    A frame that is wrong as a whole counts here if its sigma says so; within a frame it cannot.
+    """
+
+    def __init__(self) -> None:
+        """Start without frames."""
+        self._frames: list[tuple[str, NDArray, NDArray]] = []
+
+    def add(self, kind: str, error: NDArray, doubt: NDArray) -> None:
+        """
+        Take up a frame; frames weigh alike, however many pixels they have.
+
+        :param error: (N,) relative errors.
+        :param doubt: (N,) relative sigmas; NaN is the most doubtful.
+        """
+        if error.size:
+            some = np.linspace(0, error.size - 1, min(error.size, POOLED)).astype(np.intp)
+            doubt = np.where(np.isnan(doubt), np.inf, doubt)
+            self._frames.append((kind, error[some], doubt[some]))
+
+    def kept(self, kind: str = 'all') -> float:
+        """Return abs_rel of KEPT of the pixels, those of least doubt, of a kind or of all."""
+        frames = [frame for frame in self._frames if kind in ('all', frame[0])]
+        if not frames:
+            return float('nan')
+        weight = np.concatenate([np.full(error.size, 1 / error.size) for _, error, _ in frames])
+        error, doubt = (np.concatenate([frame[i] for frame in frames]) for i in (1, 2))
+        order = np.argsort(doubt, kind='stable')
+        stays = order[np.cumsum(weight[order]) <= KEPT * len(frames) + weight.max() / 2]
+        return float(np.average(error[stays], weights=weight[stays]))

@@ -20,12 +20,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import cv2
 import numpy as np
 
 from grin_ros.data.sample import evenly
 from grin_ros.data.shards import ShardDataset
-from grin_ros.visualise import colour_depth
+from grin_ros.visualise import colour_depth, write_picture
 
 NEAR_M, FAR_M = 0.3, 100.0  # the ends of the colours
 
@@ -40,4 +39,4 @@ def write_preview(directory: Path, path: Path, count: int = 48, columns: int = 6
     tiles += [np.zeros_like(tiles[0])] * (-len(tiles) % columns)
     rows = [np.hstack(tiles[i:i + columns]) for i in range(0, len(tiles), columns)]
     path.parent.mkdir(parents=True, exist_ok=True)
-    cv2.imwrite(str(path), cv2.cvtColor(np.vstack(rows), cv2.COLOR_RGB2BGR))
+    write_picture(path, np.vstack(rows))

@@ -127,3 +127,6 @@ def test_a_watcher_sees_what_was_scored() -> None:
     (scored,) = seen
     assert np.nanmedian(scored.answer) == pytest.approx(4, rel=1e-4)
     assert np.nanmax(np.abs(scored.depth - 2)) < 1e-4 and np.isnan(scored.depth[0, 1])
+    kind, error, doubt = scored.errors()
+    assert kind == scored.row['kind'] and error.shape == doubt.shape == (scored.row['n'],)
+    assert error.mean() == pytest.approx(scored.row['abs_rel'])

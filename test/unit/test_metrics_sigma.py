@@ -21,7 +21,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from grin_ros.metrics.sigma import ause, risk_curve, sigma_metrics
+from grin_ros.metrics.sigma import ause, POOLED, PooledRisk, risk_curve, sigma_metrics
 
 RNG = np.random.default_rng(0)
 TRUTH = RNG.uniform(1, 10, 20_000)
@@ -87,3 +87,32 @@ def test_the_risk_of_all_pixels_is_their_mean() -> None:
 
 def test_no_pixels_no_figures() -> None:
     assert np.isnan(list(sigma_metrics(np.zeros(0), np.zeros(0), np.zeros(0)).values())).all()
+
+
+def test_one_bound_for_all_frames_drops_a_frame_that_knows_it_is_wrong() -> None:
+    risk = PooledRisk()
+    for kind, error, doubt in (('room', 0.1, 0.2), ('room', 0.1, 0.2), ('room', 0.3, 0.2),
+                               ('table', 1.5, 0.9)):
+        risk.add(kind, np.full(10, error), np.full(10, doubt))
+    assert risk.kept() == pytest.approx(0.5 / 3, rel=0.1)
+    assert risk.kept('room') == pytest.approx((20 * 0.1 + 0.3) / 21)  # ties: as they came
+    assert risk.kept('table') == pytest.approx(1.5)
+    assert np.isnan(risk.kept('street'))
+
+
+def test_frames_weigh_alike_however_many_pixels_they_have() -> None:
+    risk = PooledRisk()
+    risk.add('a', np.full(3 * POOLED, 0.1), np.full(3 * POOLED, 0.1))
+    risk.add('a', np.full(100, 0.8), np.linspace(0.2, 0.3, 100))
+    risk.add('a', np.zeros(0), np.zeros(0))
+    assert risk.kept() == pytest.approx((0.5 * 0.1 + 0.2 * 0.8) / 0.7, rel=1e-3)
+
+
+def test_of_one_frame_it_is_what_that_frame_keeps() -> None:
+    truth = RNG.uniform(1, 10, POOLED)
+    depth, sigma = truth * RNG.uniform(0.7, 1.4, POOLED), RNG.random(POOLED)
+    sigma[:100] = np.nan
+    risk = PooledRisk()
+    risk.add('a', np.abs(depth - truth) / truth, sigma)
+    expected = sigma_metrics(depth, truth, sigma)['abs_rel_kept_70']
+    assert risk.kept() == pytest.approx(expected, rel=1e-9)

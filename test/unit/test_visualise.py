@@ -20,10 +20,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import cv2
 import numpy as np
+import pytest
 
 from grin_ros import visualise
 from grin_ros.camera import Camera
+from grin_ros.errors import GrinError
 
 CAMERA = Camera.from_hfov(70, 64, 48)
 DEPTH = np.tile(np.linspace(1, 5, 64, dtype=np.float32), (48, 1))
@@ -90,3 +93,15 @@ def test_ply_holds_the_finite_points(tmp_path: Path) -> None:
     assert len(vertices) == count == known.sum()
     assert np.array_equal(vertices['xyz'], points[known])
     assert np.array_equal(vertices['rgb'], PHOTO[known])
+
+
+def test_a_picture_is_read_back_as_it_was(tmp_path: Path) -> None:
+    visualise.write_picture(tmp_path / 'photo.png', PHOTO)
+    assert (cv2.imread(str(tmp_path / 'photo.png'))[..., ::-1] == PHOTO).all()
+
+
+@pytest.mark.skipif(not Path('/dev/full').exists(), reason='this system has no /dev/full')
+def test_a_picture_that_a_full_disk_refuses_is_named(tmp_path: Path) -> None:
+    (tmp_path / 'photo.png').symlink_to('/dev/full')
+    with pytest.raises(GrinError, match=r'photo\.png cannot be written: No space left'):
+        visualise.write_picture(tmp_path / 'photo.png', PHOTO)
