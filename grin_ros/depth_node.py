@@ -41,6 +41,7 @@ from grin_ros.node.mailbox import Mailbox
 from grin_ros.node.outputs import remapping
 from grin_ros.node.parameters import NodeParameters
 from grin_ros.node.process import run_until_signal
+from grin_ros.node.transforms import Transforms
 
 SUCCESS, FAILURE = TransitionCallbackReturn.SUCCESS, TransitionCallbackReturn.FAILURE
 ERROR = TransitionCallbackReturn.ERROR
@@ -59,6 +60,7 @@ class DepthNode(LifecycleNode):
         # First: a node that ROS or a parameter refuses is destroyed, too.
         self._channels: list[Channel] = []
         self._answerer: Answerer | None = None
+        self._transforms: Transforms | None = None
         self._active = False
         self._enabled = True
         arguments = [*remapping([*sys.argv, *cli_args]), *cli_args]
@@ -85,9 +87,12 @@ class DepthNode(LifecycleNode):
         """Load the model and advertise the outputs; fail with one sentence."""
         mailbox = Mailbox()
         try:
+            if any(self._settings.of(camera).needs_tf for camera in self._statistics):
+                self._transforms = Transforms(self)
             for camera, statistics in self._statistics.items():
                 self._channels.append(Channel(
-                    self, camera, partial(self._settings.of, camera), statistics, mailbox))
+                    self, camera, partial(self._settings.of, camera), statistics, mailbox,
+                    self._transforms))
             check_distinct([channel.topics for channel in self._channels])
         except Exception as error:  # rclpy would take it for an ERROR, and not say why
             self.release(timeout=1.0)
@@ -146,6 +151,9 @@ class DepthNode(LifecycleNode):
         self._answerer = None
         while self._channels:
             self._channels.pop().close()
+        if self._transforms is not None:
+            self._transforms.close()
+            self._transforms = None
         return True
 
     def _refuse(self, problem: BaseException) -> TransitionCallbackReturn:

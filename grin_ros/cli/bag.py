@@ -151,6 +151,9 @@ def frames(source: Recorded, dropped: Counter[str]) -> Iterator[tuple[int, Any, 
 def apply_params(options: argparse.Namespace) -> DepthParams:
     """Return the node's parameters; what the command line leaves open follows them."""
     params = read_params(options.params_file, options.image_topic)
+    if params.needs_tf:
+        raise GrinError('grin bag reads no TF: in place of floor_frame and ranges_from_tf set '
+                        'camera_height, camera_pitch_deg and ranges_camera_pose')
     for option, value in (
             ('bundle', params.bundle or None), ('backend', params.backend),
             ('stride', params.query_stride or None), ('steps', params.num_inference_steps or None),

@@ -91,7 +91,8 @@ class OdometryRanges(Ranges):
         prompts = np.full((NUM_RANGES, 4), np.nan)
         if self._camera_pose != tuple(params.ranges_camera_pose):
             self._camera_pose = tuple(params.ranges_camera_pose)
-            self._views = deque(maxlen=KEPT)
+            if not params.ranges_from_tf:  # it was corrected; TF tells of a camera that turns
+                self._views = deque(maxlen=KEPT)
         views, moment = self._views, nanoseconds(stamp)
         try:
             pose = self.pose_at(moment, params.ranges_max_age)
@@ -117,6 +118,12 @@ class OdometryRanges(Ranges):
         rows[:, :2] = (rows[:, :2] + 0.5) * scale - 0.5
         prompts[:len(rows)] = rows
         return prompts
+
+    @property
+    def frame_id(self) -> str:
+        """Return the frame that moves, '' before the first message."""
+        with self._lock:
+            return str(self._messages[-1][1].child_frame_id) if self._messages else ''
 
     def pose_at(self, moment: int, max_age: float) -> NDArray[np.float64]:
         """
@@ -154,7 +161,7 @@ class OdometryRanges(Ranges):
         pose = np.eye(4)
         share = float(np.clip(share, 0, 2))
         pose[:3, 3] = start + share * (end - start)
-        pose[:3, :3] = _rotation(turn + share * (other - turn))
+        pose[:3, :3] = rotation_of(turn + share * (other - turn))
         if not np.isfinite(pose).all():
             raise GrinError('it holds no pose: its numbers are not finite, or its orientation '
                             'is zero')
@@ -209,7 +216,7 @@ def _pose_of(msg: Any) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     return np.array([at.x, at.y, at.z]), np.array([turn.x, turn.y, turn.z, turn.w])
 
 
-def _rotation(quaternion: NDArray[np.float64]) -> NDArray[np.float64]:
+def rotation_of(quaternion: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return the (3, 3) rotation of a quaternion x, y, z, w of any length but zero."""
     with np.errstate(divide='ignore', invalid='ignore'):
         x, y, z, w = quaternion / np.linalg.norm(quaternion)

@@ -151,6 +151,17 @@ class Ranges:
         with self._lock:
             self._messages.clear()
 
+    @property
+    def frame_id(self) -> str:
+        """Return the frame of what came last, '' before the first message."""
+        with self._lock:
+            return str(self._messages[-1][1].header.frame_id) if self._messages else ''
+
+    def without(self, frame: Frame, problem: str) -> Frame:
+        """Return a frame of which nothing is known, and keep why."""
+        self.problem = problem
+        return replace(frame, prompts=np.full((NUM_RANGES, 4), np.nan))
+
     def attach(self, frame: Frame, params: DepthParams) -> Frame:
         """Return a frame with what is known of it; as it is when its camera is unknown."""
         if frame.camera is None:

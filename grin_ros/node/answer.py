@@ -48,7 +48,7 @@ class Job:
     """
     An image that is to be answered.
 
-    :param params: as they were when its turn came.
+    :param params: as they were when its turn came, with what TF says of them.
     :param wanted: outputs that somebody subscribes to.
     :param start: when its turn came [s, of perf_counter].
     :param decoded: when it was decoded.
@@ -69,8 +69,8 @@ class Job:
 
         :raises Rejected: when it is not to be answered.
         """
-        params, start = channel.params(), time.perf_counter()
-        frame, wanted = channel.read(msg)
+        start = time.perf_counter()
+        frame, params, wanted = channel.read(msg)
         return cls(channel, msg, params, frame, wanted, start, time.perf_counter())
 
     @property

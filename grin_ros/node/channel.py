@@ -27,17 +27,18 @@ from typing import Any
 from rclpy.lifecycle import LifecycleNode
 from std_msgs.msg import Header
 
-from grin_ros.camera import Camera
 from grin_ros.errors import GrinError
 from grin_ros.messages.intake import CameraInfos, Frame, read_frame, Rejected
 from grin_ros.messages.odometry import make_ranges
-from grin_ros.messages.ranges import nanoseconds
+from grin_ros.messages.ranges import nanoseconds, Ranges
+from grin_ros.node.camera_notes import CameraNotes
 from grin_ros.node.diagnostics import Statistics
 from grin_ros.node.inputs import Inputs, InputTopics
 from grin_ros.node.mailbox import Mailbox
 from grin_ros.node.metronome import Metronome
 from grin_ros.node.outputs import Outputs
 from grin_ros.node.scale_notes import ScaleNotes
+from grin_ros.node.transforms import Transforms
 from grin_ros.node.voice import Voice
 from grin_ros.node.watch import Stamps
 from grin_ros.node.watchdog import Watchdog
@@ -52,11 +53,13 @@ class Channel:
     :param params: returns its parameters as they are now.
     :param statistics: its counters, which outlive it.
     :param mailbox: where images wait for the model.
+    :param transforms: TF, None where no parameter needs it.
     :raises GrinError: when its topics, or the picture of its body mask, cannot be.
     """
 
     def __init__(self, node: LifecycleNode, camera: str, params: Callable[[], DepthParams],
-                 statistics: Statistics, mailbox: Mailbox) -> None:
+                 statistics: Statistics, mailbox: Mailbox,
+                 transforms: Transforms | None = None) -> None:
         """Advertise the outputs; nothing is heard yet."""
         self.topics = InputTopics(node, camera, params())
         self.params, self.statistics = params, statistics
@@ -70,9 +73,9 @@ class Channel:
         self.outputs = Outputs(node, camera, params().body_mask)
         self.scale_notes = ScaleNotes(statistics, self.voice, self.infos, self.outputs,
                                       self.ranges)
-        self._node, self._mailbox = node, mailbox
+        self._node, self._mailbox, self._transforms = node, mailbox, transforms
         self._stamps = Stamps(self.topics.name)
-        self._told: tuple[Camera, str] | None = None  # the camera, and where it comes from
+        self._camera_notes = CameraNotes(node, statistics, self.voice, self.infos)
         self._frame_pace = Metronome()
         self._publishing = threading.Lock()
         self._open = False
@@ -134,7 +137,7 @@ class Channel:
             self._inputs.forget_info()
             self.match()
         self.outputs.forget()
-        self._told = None
+        self._camera_notes.forget()
         self.voice.forget()
 
     def rewind(self) -> None:
@@ -143,6 +146,8 @@ class Channel:
         self._stamps.forget()
         if self.ranges is not None:
             self.ranges.forget()
+        if self._transforms is not None:
+            self._transforms.forget()
 
     def _put(self, msg: Any) -> None:
         """Take an image message; the newest one wins."""
@@ -151,9 +156,9 @@ class Channel:
             self.statistics.drop('engine_building' if self.statistics.model.busy
                                  else 'newer_frame')
 
-    def read(self, msg: Any) -> tuple[Frame, set[str]]:
+    def read(self, msg: Any) -> tuple[Frame, DepthParams, set[str]]:
         """
-        Return an image that is to be answered, and the outputs it is wanted for.
+        Return an image that is to be answered, with what parameters, and the wanted outputs.
 
         :raises Rejected: when nobody wants it, it is too old, exceeds the rate, or is no image.
         """
@@ -163,13 +168,14 @@ class Channel:
             raise Rejected('not_wanted', '')
         self._check_due(msg, params)
         frame = read_frame(msg, self.topics.compressed, self.infos, self.topics.name)
-        self._note_camera(frame)
-        if self.ranges is not None:
-            frame = self.ranges.attach(frame, params)
+        self._camera_notes.take(frame, params)
         if params.frame_id:
             frame = replace(frame, header=Header(stamp=frame.header.stamp,
                                                  frame_id=params.frame_id))
-        return frame, wanted
+        params = self._mounted(frame, params)
+        if self.ranges is not None:
+            frame, params = self._ranged(self.ranges, frame, params)
+        return frame, params, wanted
 
     def publish(self, messages: dict[str, Any]) -> None:
         """
@@ -187,6 +193,33 @@ class Channel:
         moment = nanoseconds(msg.header.stamp)
         return (self._node.get_clock().now().nanoseconds - moment) / 1e9 if moment else 0.0
 
+    def _mounted(self, frame: Frame, params: DepthParams) -> DepthParams:
+        """Return parameters with the mount that TF says; as they are where it says none."""
+        if self._transforms is None or not params.floor_frame:
+            return params
+        header, facts = frame.header, self.statistics.facts
+        try:
+            params = self._transforms.with_mount(params, header.frame_id, header.stamp)
+            facts['mount'] = (f'{params.camera_height:.3f} m above {params.floor_frame}, looks '
+                              f'{params.camera_pitch_deg:.1f} deg down')
+        except GrinError as error:
+            facts['mount'] = 'not known from TF'
+            self.voice.warn('tf', str(error))
+        return params
+
+    def _ranged(self, ranges: Ranges, frame: Frame, params: DepthParams
+                ) -> tuple[Frame, DepthParams]:
+        """Return a frame with its known ranges, and parameters with the pose that TF says."""
+        sensor = ranges.frame_id
+        if self._transforms is not None and params.ranges_from_tf and sensor:
+            header = frame.header
+            try:
+                params = self._transforms.with_ranges(params, header.frame_id, sensor,
+                                                      header.stamp)
+            except GrinError as error:
+                return ranges.without(frame, str(error)), params
+        return ranges.attach(frame, params), params
+
     def _check_due(self, msg: Any, params: DepthParams) -> None:
         """Reject a frame that is too old or exceeds the rate; say what is wrong with its time."""
         age = self.age(msg)
@@ -201,42 +234,3 @@ class Channel:
         if self._frame_pace.is_early(params.max_rate):
             raise Rejected('max_rate', '')
         self._frame_pace.go(params.max_rate)
-
-    def _note_camera(self, frame: Frame) -> None:
-        """Say once per calibration what is known about it."""
-        camera, facts = frame.camera, self.statistics.facts
-        if frame.info is None and self.infos.received:
-            self.voice.warn('camera_info', (
-                f'the camera_info on {self.infos.topic} is not used, as it is no calibration or '
-                f'not of this size: {"hfov_deg" if camera else "the default pinhole"} is'))
-        if camera is None:
-            facts |= {'camera': 'default pinhole', 'scale': 'not metric'}
-            self.voice.remark('scale', f'no usable camera_info on {self.infos.topic}: the '
-                              'default pinhole is used, and the scale is not metric')
-            self._told = None
-            return
-        k = camera.intrinsics
-        source = 'the parameter hfov_deg' if frame.info is None else self.infos.topic
-        facts |= {'scale': 'metric', 'camera': (
-            f'{camera.width}x{camera.height}, fx {k[0, 0]:.1f} fy {k[1, 1]:.1f} '
-            f'cx {k[0, 2]:.1f} cy {k[1, 2]:.1f} px, {camera.model}, from {source}')}
-        if self._told is None or self._told[1] != source or not camera.same_lens(self._told[0]):
-            self._told = camera, source
-            self._introduce(camera, source, frame.header.frame_id)
-
-    def _introduce(self, camera: Camera, source: str, image_frame_id: str) -> None:
-        """Say what is known about a camera that comes from somewhere."""
-        facts, logger = self.statistics.facts, self._node.get_logger()
-        logger.info(f'camera: {facts["camera"]}')
-        if sentence := self.statistics.model.strange_lens(camera):
-            logger.warning(f'{source}: {sentence}')
-        frame_id = self.params().frame_id or image_frame_id
-        if 'optical' not in frame_id:
-            logger.info(f'points are in {frame_id or "a frame without a name"}, taken for an '
-                        'optical frame: x right, y down, z forward. If the cloud stands upright '
-                        'in rviz2, set frame_id')
-        facts['grid'] = self.params().output if not camera.is_pinhole else 'undistorted'
-        if facts['grid'] == 'input':
-            facts['grid'] = 'distorted'
-            logger.warning('depth lies on the distorted grid of the image: our cloud is right, '
-                           'but depth_image_proc, nvblox and rtabmap need output: rectified')

@@ -106,6 +106,9 @@ class DepthParams:
         0.0, 'how far the camera looks down, for camera_height: positive downwards as in REP-103, '
         '0 is level', unit='deg',
         low=-90.0, high=90.0, dynamic=True)
+    floor_frame: str = _parameter(
+        '', 'frame on the floor with z up, such as base_footprint: camera_height and '
+        'camera_pitch_deg are what TF says when the image was taken; empty: they are as set')
     ranges_type: str = _parameter(
         '', ', '.join(f'{kind} ({name})' for kind, name in RANGES_TYPES.items())
         + ': what a sensor sends that measures some ranges, or how the robot moves, which tells '
@@ -119,6 +122,8 @@ class DepthParams:
         'of the camera in the frame of the sensor (of odometry, in its child_frame_id), as '
         '`tf2_echo SENSOR CAMERA` prints them; the default looks along x of the sensor',
         unit='m, rad', low=-1000.0, high=1000.0, dynamic=True)
+    ranges_from_tf: bool = _parameter(
+        False, 'ranges_camera_pose is what TF says when the image was taken')
     ranges_sigma: float = _parameter(
         0.02, 'standard deviation of its ranges, or of the way that odometry tells, as a share',
         low=SIGMA_LIMITS[0],
@@ -204,6 +209,11 @@ class DepthParams:
         if max(map(abs, self.ranges_camera_pose[3:])) > 2 * math.pi:
             raise GrinError('parameter ranges_camera_pose: roll, pitch and yaw are in radian, '
                             f'-90 degrees are -1.5708; not {list(self.ranges_camera_pose[3:])}')
+
+    @property
+    def needs_tf(self) -> bool:
+        """Return whether TF tells some of them."""
+        return bool(self.floor_frame or (self.ranges_type and self.ranges_from_tf))
 
     @property
     def needs_camera_info(self) -> bool:

@@ -36,6 +36,9 @@ SIGMA = 0.1  # [nats] of a scale that the floor says; half of the frames are nea
 # Mounts are measured to a degree or two, and robots nod: [deg] tried around it, how likely.
 TILTS_DEG = np.array([-4.0, -2.0, 0.0, 2.0, 4.0])
 TILT_PRIOR = np.exp(-0.5 * (TILTS_DEG / 3.0) ** 2)
+PAUSE_NS = 5_000_000_000  # a robot may be elsewhere after it
+SHUFFLED_NS = 500_000_000  # images may come in another order
+NOD_DEG, BOB = 3.0, 0.05  # [deg], [nats] of height within which a mount stays about the same
 MEMORY = 15  # frames whose median counts
 POINTS = 3000  # pixels that are looked at, about
 MIN_SINE = 0.05  # of the angle at which a ray must meet the floor to tell its height
@@ -70,6 +73,11 @@ class Mount:
             raise GrinError('a camera must be above the floor (camera_height > 0 m) and look -90 '
                             f'to 90 deg down (camera_pitch_deg), not {self.height_m} m, '
                             f'{self.pitch_deg} deg')
+
+    def is_about(self, other: Mount) -> bool:
+        """Return whether another may be the same on a robot that nods, as TF tells it."""
+        return (abs(self.pitch_deg - other.pitch_deg) < NOD_DEG
+                and abs(math.log(self.height_m / other.height_m)) < BOB)
 
 
 class FloorFinder:
@@ -134,8 +142,9 @@ class FloorScale:
     def __init__(self) -> None:
         """Know nothing."""
         self._finder: FloorFinder | None = None
-        self._learnt_with: Camera | None = None
+        self._learnt_with: tuple[Camera, Mount] | None = None
         self._factors: deque[float] = deque(maxlen=MEMORY)
+        self._moment = 0  # of the latest frame [ns], 0 without one or without stamps
         self.unseen = 0  # frames since the floor was seen
 
     @property
@@ -159,7 +168,8 @@ class FloorScale:
         if self.unseen >= MEMORY:
             self.forget()
 
-    def apply(self, estimate: DepthEstimate, camera: Camera, mount: Mount) -> DepthEstimate:
+    def apply(self, estimate: DepthEstimate, camera: Camera, mount: Mount, moment: int = 0
+              ) -> DepthEstimate:
         """
         Return the estimate at the scale that the floor says, where it was seen so far.
 
@@ -167,7 +177,12 @@ class FloorScale:
         camera stays as it is: nobody knows how its rays fall.
 
         :param camera: of the grid of the estimate.
+        :param moment: of the image [ns]; after a pause, or when time goes back, as bags and
+            simulators make it, all begins anew. 0: no image has a time.
         """
+        if self._moment and moment and not 0 <= moment + SHUFFLED_NS - self._moment < PAUSE_NS:
+            self.forget()
+        self._moment = moment
         if not estimate.metric:
             self.forget()
             return estimate
@@ -181,15 +196,15 @@ class FloorScale:
         return estimate.scaled(factor, SIGMA if self.known else None)
 
     def _finder_of(self, camera: Camera, mount: Mount) -> FloorFinder:
-        """Return the finder; what was learnt counts as long as camera and mount stay."""
+        """Return the finder; what was learnt counts as long as camera and mount stay about."""
         old = self._finder
         if old is not None and (old.mount, old.camera) == (mount, camera):
             return old
         # As it was learnt with: a slow zoom is many small steps.
         learnt_with = self._learnt_with
-        if (old is None or old.mount != mount or learnt_with is None
-                or not learnt_with.same_lens(camera)):
+        if (learnt_with is None or not learnt_with[0].same_lens(camera)
+                or not learnt_with[1].is_about(mount)):
             self.forget()
-            self._learnt_with = camera
+            self._learnt_with = camera, mount
         self._finder = FloorFinder(camera, mount)
         return self._finder

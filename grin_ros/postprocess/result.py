@@ -72,7 +72,8 @@ class Results:
         """Return an estimate without known ranges at the scale that is known otherwise."""
         if params.camera_height > 0:
             estimate = self.floor.apply(estimate, _grid_camera(frame, estimate),
-                                        Mount(params.camera_height, params.camera_pitch_deg))
+                                        Mount(params.camera_height, params.camera_pitch_deg),
+                                        nanoseconds(frame.header.stamp))
         else:
             self.floor.forget()
         factor, self.carried.factor = params.depth_scale, None

@@ -148,6 +148,34 @@ def test_another_mount_or_camera_starts_anew() -> None:
     assert floor.factor is None
 
 
+def test_a_robot_that_nods_keeps_its_scale() -> None:
+    """TF tells another pitch with each image; what was learnt of about the same one counts."""
+    camera, floor = CAMERAS['pinhole'], FloorScale()
+    depth = seen(camera, Mount(1.0, 20))
+    floor.apply(estimate_of(depth / 2), camera, Mount(1.0, 20))
+    wall = estimate_of(np.full_like(depth, np.inf))
+    for pitch_deg in (20.5, 19.3, 22.0):
+        floor.apply(wall, camera, Mount(1.02, pitch_deg))
+    assert floor.factor == pytest.approx(2, rel=0.02) and floor.unseen == 3
+    for pitch_deg in (22.5, 24.0):  # a camera that is turned, however slowly
+        floor.apply(wall, camera, Mount(1.0, pitch_deg))
+    assert floor.factor is None
+
+
+@pytest.mark.parametrize('moment_s', [89.0, 106.0], ids=['a step back', 'a pause'])
+def test_time_that_jumps_is_a_new_beginning(moment_s: float) -> None:
+    """A bag that begins again shows another place, and after a pause a robot may be there."""
+    camera, mount = CAMERAS['pinhole'], Mount(1.0, 20)
+    floor, depth = FloorScale(), seen(CAMERAS['pinhole'], mount)
+    wall = estimate_of(np.full_like(depth, 2.0))
+    for seconds in (100.0, 100.3, 100.1):  # images may come in another order
+        floor.apply(estimate_of(depth / 2), camera, mount, round(seconds * 1e9))
+    after = floor.apply(wall, camera, mount, round(100.4 * 1e9))
+    assert after.depth[0, 0] == pytest.approx(4, rel=0.02)
+    after = floor.apply(wall, camera, mount, round(moment_s * 1e9))
+    assert after is wall and floor.factor is None
+
+
 def test_a_lens_that_focuses_is_the_same_camera() -> None:
     """Another K by a little uses its own rays and keeps what was learnt; another lens does not."""
     mount, floor = Mount(1.0, 20), FloorScale()
@@ -173,7 +201,7 @@ def test_results_have_the_scale_of_the_floor(changes: dict, output_scale: int) -
     grid = camera.scaled(camera.width // output_scale, camera.height // output_scale)
     msgs = pytest.importorskip('sensor_msgs.msg', reason='ROS 2 is not installed')
     info = msgs.CameraInfo(width=160, height=120, k=camera.intrinsics.ravel())
-    frame = Frame(None, np.zeros((120, 160, 3), np.uint8), camera, info)
+    frame = Frame(info.header, np.zeros((120, 160, 3), np.uint8), camera, info)
     depth = seen(grid, mount)
     given = estimate_of(depth / 2)
     off = DepthParams(edge_gate=False, **changes)
@@ -240,10 +268,11 @@ def test_a_frame_of_an_unknown_camera_forgets_the_floor() -> None:
     depth, results = seen(camera, mount), Results()
     params = DepthParams(edge_gate=False, camera_height=1.2, camera_pitch_deg=25.0,
                          depth_scale=3.0)
-    known = Frame(None, np.zeros((120, 160, 3), np.uint8), camera, None)
+    header = pytest.importorskip('std_msgs.msg', reason='ROS 2 is not installed').Header()
+    known = Frame(header, np.zeros((120, 160, 3), np.uint8), camera, None)
     results.make(known, estimate_of(depth / 2), params)
     assert results.floor.factor == pytest.approx(2, rel=0.03)
-    unknown = Frame(None, np.zeros((120, 160, 3), np.uint8), None, None)
+    unknown = Frame(header, np.zeros((120, 160, 3), np.uint8), None, None)
     ours = results.make(unknown, estimate_of(depth / 2, metric=False), params).depth
     assert np.nanmedian(ours / depth) == pytest.approx(1.5) and results.floor.factor is None
 

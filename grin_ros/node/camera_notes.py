@@ -1,0 +1,81 @@
+# Copyright 2026 The grin_ros Authors
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+#
+# SPDX-License-Identifier: Apache-2.0
+
+"""Camera notes: what is known of a camera's lens and frame, in its diagnostics and in the log."""
+
+from __future__ import annotations
+
+from rclpy.node import Node
+
+from grin_ros.camera import Camera
+from grin_ros.messages.intake import CameraInfos, Frame
+from grin_ros.node.diagnostics import Statistics
+from grin_ros.node.voice import Voice
+from grin_ros.params import DepthParams
+
+
+class CameraNotes:
+    """What is said about one camera, once per calibration."""
+
+    def __init__(self, node: Node, statistics: Statistics, voice: Voice, infos: CameraInfos
+                 ) -> None:
+        """Say nothing yet."""
+        self._logger, self._statistics = node.get_logger(), statistics
+        self._voice, self._infos = voice, infos
+        self._told: tuple[Camera, str] | None = None  # the camera, and where it comes from
+
+    def forget(self) -> None:
+        """Say everything anew."""
+        self._told = None
+
+    def take(self, frame: Frame, params: DepthParams) -> None:
+        """Note the camera of an image that is to be answered."""
+        camera, facts = frame.camera, self._statistics.facts
+        if frame.info is None and self._infos.received:
+            self._voice.warn('camera_info', (
+                f'the camera_info on {self._infos.topic} is not used, as it is no calibration or '
+                f'not of this size: {"hfov_deg" if camera else "the default pinhole"} is'))
+        if camera is None:
+            facts |= {'camera': 'default pinhole', 'scale': 'not metric'}
+            self._voice.remark('scale', f'no usable camera_info on {self._infos.topic}: the '
+                               'default pinhole is used, and the scale is not metric')
+            self._told = None
+            return
+        k = camera.intrinsics
+        source = 'the parameter hfov_deg' if frame.info is None else self._infos.topic
+        facts |= {'scale': 'metric', 'camera': (
+            f'{camera.width}x{camera.height}, fx {k[0, 0]:.1f} fy {k[1, 1]:.1f} '
+            f'cx {k[0, 2]:.1f} cy {k[1, 2]:.1f} px, {camera.model}, from {source}')}
+        if self._told is None or self._told[1] != source or not camera.same_lens(self._told[0]):
+            self._told = camera, source
+            self._introduce(camera, source, params.frame_id or frame.header.frame_id, params)
+
+    def _introduce(self, camera: Camera, source: str, frame_id: str, params: DepthParams) -> None:
+        """Say what is known about a camera that comes from somewhere."""
+        facts = self._statistics.facts
+        self._logger.info(f'camera: {facts["camera"]}')
+        if sentence := self._statistics.model.strange_lens(camera):
+            self._logger.warning(f'{source}: {sentence}')
+        if 'optical' not in frame_id:
+            self._logger.info(f'points are in {frame_id or "a frame without a name"}, taken for '
+                              'an optical frame: x right, y down, z forward. If the cloud stands '
+                              'upright in rviz2, set frame_id')
+        facts['grid'] = params.output if not camera.is_pinhole else 'undistorted'
+        if facts['grid'] == 'input':
+            facts['grid'] = 'distorted'
+            self._logger.warning('depth lies on the distorted grid of the image: our cloud is '
+                                 'right, but depth_image_proc, nvblox and rtabmap need output: '
+                                 'rectified')
