@@ -26,6 +26,7 @@ from typing import Any
 
 from grin_ros.errors import GrinError, require
 from grin_ros.messages.grid_info import camera_info_fields
+from grin_ros.messages.contrast import check_contrast
 from grin_ros.messages.intake import CameraInfos, Frame, read_frame, rectified_rule
 from grin_ros.messages.odometry import make_ranges
 from grin_ros.messages.ranges import Ranges
@@ -131,6 +132,7 @@ class Recorded:
             latest = max(0, bisect_right(self._stamps, stamp) - 1)
             self._infos.put(self._by_stamp[self._stamps[latest]])
         frame = read_frame(msg, self._compressed, self._infos, self._topic)
+        check_contrast(frame, self._topic)
         return self.ranges.attach(frame, self._params) if self.ranges is not None else frame
 
     def description(self, result: Result) -> dict[str, Any]:

@@ -28,6 +28,7 @@ from rclpy.lifecycle import LifecycleNode
 from std_msgs.msg import Header
 
 from grin_ros.errors import GrinError
+from grin_ros.messages.contrast import check_contrast
 from grin_ros.messages.intake import CameraInfos, Frame, read_frame, Rejected
 from grin_ros.messages.odometry import make_ranges
 from grin_ros.messages.ranges import nanoseconds, Ranges
@@ -168,6 +169,7 @@ class Channel:
             raise Rejected('not_wanted', '')
         self._check_due(msg, params)
         frame = read_frame(msg, self.topics.compressed, self.infos, self.topics.name)
+        check_contrast(frame, self.topics.name)
         self._camera_notes.take(frame, params)
         if params.frame_id:
             frame = replace(frame, header=Header(stamp=frame.header.stamp,

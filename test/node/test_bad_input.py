@@ -116,6 +116,16 @@ def test_bad_images_are_named_and_counted(node: 'robots.NodeProcess', robot: 'ro
     assert f'{robots.IMAGE}: ' in node.log
 
 
+def test_a_covered_lens_is_named(node: 'robots.NodeProcess', robot: 'robots.Robot') -> None:
+    """A network would see a place in the dark, and be sure enough to clear a costmap."""
+    robot.ask(robots.picture(), robots.pinhole_info())
+    stamp = robot.send(np.full((480, 640, 3), 2, np.uint8), robots.pinhole_info())
+    robot.diagnosed('dropped_no_contrast', '1')
+    robot.diagnosed('last_problem', f'images on {robots.IMAGE} show nothing')
+    assert stamp not in robot.answers['depth']
+    robot.ask(robots.picture(), robots.pinhole_info())
+
+
 def test_bad_camera_infos_are_named_and_counted(node: 'robots.NodeProcess',
                                                 robot: 'robots.Robot') -> None:
     before = robot.settled()

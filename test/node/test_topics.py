@@ -101,12 +101,12 @@ def test_a_latched_camera_info_is_heard_and_wanted_alone(
     latched = robot.node.create_publisher(CameraInfo, topics['info'], qos.QoSProfile(
         depth=1, durability=qos.DurabilityPolicy.TRANSIENT_LOCAL))
     latched.publish(robots.pinhole_info(f_px=432.1))
-    stamp = robot.ask(np.full((480, 640, 3), 128, np.uint8), None)
+    stamp = robot.ask(robots.picture(), None)
     answer = robot.answers['camera_info'][stamp]
     assert answer.k[0] == 432.1 and answer.header.frame_id == 'eye_optical'
     # What a reset forgets it asks for again.
     assert robot.call(Trigger, 'reset', Trigger.Request()).success
-    robot.ask(np.full((480, 640, 3), 128, np.uint8), None)
+    robot.ask(robots.picture(), None)
 
 
 def test_durability_can_be_overridden(start_node: Callable, tiny_bundle: Path,
