@@ -28,6 +28,7 @@ from typing import Any
 
 from grin_ros.camera import Camera
 from grin_ros.diffusion.depth_codec import DepthCodec
+from grin_ros.diffusion.sampler import MAX_STEPS
 from grin_ros.errors import GrinError
 
 FORMAT_VERSION = 1
@@ -67,6 +68,17 @@ class Bundle:
     sigma_calibration: dict[int, float]
     sigma_frame: float
     metadata: dict[str, Any]
+
+    def __post_init__(self) -> None:
+        """Refuse what no model has."""
+        low, high = self.fov_range_deg
+        if not 1 <= self.default_steps <= MAX_STEPS:
+            raise ValueError(f'default_steps {self.default_steps} is not 1 to {MAX_STEPS}')
+        if not 0 < low <= high <= 360:
+            raise ValueError(f'fov_range_deg {low} to {high} is no range of angles')
+        if not all(0 <= sigma < 100 for sigma in (self.sigma_frame,
+                                                  *self.sigma_calibration.values())):
+            raise ValueError('sigma_frame and sigma_calibration must be 0 or more, below 100')
 
     def file(self, name: str) -> Path:
         """Return the path of one of the bundle's files."""

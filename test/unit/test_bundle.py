@@ -86,7 +86,9 @@ def test_a_damaged_file_is_named(folder: Path, name: str, damage: str) -> None:
 
 @pytest.mark.parametrize('change', [
     {'files': {'encoder.onnx': '0'}}, {'files': None}, {'model': {}}, {'input_size': [3]},
-    {'model': {'codec': {'scale': 'odd'}}}, {'sigma_calibration': [1]}])
+    {'model': {'codec': {'scale': 'odd'}}}, {'sigma_calibration': [1]},
+    {'sigma_calibration': {'1': -1.0}}, {'sigma_frame': -1}, {'sigma_frame': float('nan')},
+    {'default_steps': -1}, {'default_steps': 10 ** 9}, {'fov_range_deg': [110, 25]}])
 def test_wrong_facts_are_refused(folder: Path, change: dict[str, Any]) -> None:
     write_facts(folder, {**read_facts(folder), **change})
     with pytest.raises(GrinError, match='grin.json'):
