@@ -145,7 +145,7 @@ setup(
     },
     entry_points={
         'console_scripts': [
-            'depth_node = grin_ros.depth_node:main',
+            'depth_node = grin_ros.node.__main__:main',
             'grin = grin_ros.cli:main',
         ],
     },

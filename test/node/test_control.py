@@ -19,6 +19,9 @@
 from collections.abc import Callable
 from pathlib import Path
 import signal
+import subprocess
+import sys
+import time
 
 import cv2
 import numpy as np
@@ -301,3 +304,30 @@ def test_what_the_camera_sees_of_its_robot_is_no_depth(
     node = start_node('unmasked', bundle=tiny_bundle, body_mask='/nowhere/body.png')
     make_robot('unmasked', outputs=()).diagnosed('message', 'body_mask')
     assert 'cannot configure: parameter body_mask: /nowhere/body.png is no picture' in node.log
+
+
+# Says when the node's libraries begin to load.
+LOADING = """
+import sys
+from grin_ros.node.__main__ import main
+class Tell:
+    @staticmethod
+    def find_spec(name, path=None, target=None):
+        if name == 'grin_ros.depth_node':
+            print('loading', flush=True)
+sys.meta_path.insert(0, Tell)
+sys.exit(main())
+"""
+
+
+@pytest.mark.parametrize('number', [signal.SIGINT, signal.SIGTERM], ids=['sigint', 'sigterm'])
+@pytest.mark.parametrize('after', [0.0, 0.15])
+def test_a_signal_while_libraries_load_ends_it_quietly(number: int, after: float) -> None:
+    """As when somebody starts the wrong launch file and takes it back."""
+    process = subprocess.Popen([sys.executable, '-c', LOADING], stdout=subprocess.PIPE,
+                               stderr=subprocess.PIPE, text=True)
+    assert process.stdout is not None and process.stdout.readline() == 'loading\n'
+    time.sleep(after)
+    process.send_signal(number)
+    _, said = process.communicate(timeout=robots.PATIENCE)
+    assert process.returncode == 0 and 'Traceback' not in said
