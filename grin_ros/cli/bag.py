@@ -70,6 +70,46 @@ def run(options: argparse.Namespace) -> int:
     highlevel, rosbag2 = require('rosbags.highlevel', 'bag'), require('rosbags.rosbag2', 'bag')
     typesys = require('rosbags.typesys', 'bag')
     damaged = damages()
+    check(options)
+    store = typesys.get_typestore(typesys.Stores.ROS2_JAZZY)
+    namespace = '/' + options.namespace.strip('/')
+    topics = [f'{namespace.rstrip("/")}/{name}' for name in ('depth', 'camera_info')]
+    answers = Answers(options, store)
+    try:
+        with (finished(options.output) as partial,
+              highlevel.AnyReader([options.input], default_typestore=store) as reader):
+            source = Recorded(reader, options.image_topic, options.camera_info_topic,
+                              answers.params)
+            # The version that Humble reads, too.
+            with rosbag2.Writer(partial, version=8) as writer:
+                outs = [writer.add_connection(topic, kind, typestore=store)
+                        for topic, kind in zip(topics, (IMAGE, INFO), strict=True)]
+                try:
+                    answers.write(source, writer, outs)
+                # What there is by then is worth keeping: the writer drops all on an error.
+                except KeyboardInterrupt:
+                    answers.stopped = INTERRUPTED
+                except damaged as error:
+                    if not answers.count:
+                        raise
+                    answers.stopped = str(error)
+            if answers.stopped == INTERRUPTED and not answers.count:
+                raise KeyboardInterrupt
+    except damaged as error:
+        raise GrinError(f'{options.input} or {options.output}: {error}') from error
+    answers.report(source, topics)
+    if answers.stopped:
+        complain(f'stopped before the end of {options.input}: {answers.stopped}')
+    return 130 if answers.stopped == INTERRUPTED else int(
+        bool(answers.stopped) or not answers.count)
+
+
+def check(options: argparse.Namespace) -> None:
+    """
+    Refuse what is no bag to read, or no place for a new one, before anything is loaded.
+
+    :raises GrinError: naming it.
+    """
     if not options.input.exists():
         raise GrinError(f'there is no bag {options.input}')
     if options.input.is_dir() and not (options.input / 'metadata.yaml').exists():
@@ -78,61 +118,56 @@ def run(options: argparse.Namespace) -> int:
     if options.output.exists():
         raise GrinError(f'{options.output} is there already: give the name of a new bag')
     need_place(options.output, 'OUT')
-    store = typesys.get_typestore(typesys.Stores.ROS2_JAZZY)
-    namespace = '/' + options.namespace.strip('/')
-    topics = [f'{namespace.rstrip("/")}/{name}' for name in ('depth', 'camera_info')]
-    params = apply_params(options)
-    results = Results(BodyMask(params.body_mask) if params.body_mask else None)
-    estimator, dropped = load_estimator(options), Counter[str]()
-    answered, without, reason, stopped = 0, 0, '', ''
-    try:
-        with (finished(options.output) as partial,
-              highlevel.AnyReader([options.input], default_typestore=store) as reader):
-            source = Recorded(reader, options.image_topic, options.camera_info_topic, params)
-            # The version that Humble reads, too.
-            with rosbag2.Writer(partial, version=8) as writer:
-                outs = [writer.add_connection(topic, kind, typestore=store)
-                        for topic, kind in zip(topics, (IMAGE, INFO), strict=True)]
-                try:
-                    for moment, msg, frame in frames(source, dropped):
-                        estimate = estimator.estimate(
-                            frame.image, frame.camera, options.steps, options.samples,
-                            output_scale=params.output_scale, prompts=frame.prompts)
-                        if source.ranges is not None and not frame.num_ranges:
-                            without, reason = without + 1, source.ranges.problem
-                        result = results.make(frame, estimate, params)
-                        header = header_of(store, msg, params.frame_id)
-                        for out, made in zip(outs, (
-                                depth_of(store, result.depth, header),
-                                info_of(store, source.description(result), header)),
-                                strict=True):
-                            writer.write(out, moment,
-                                         bytes(store.serialize_cdr(made, out.msgtype)))
-                        answered += 1
-                # What there is by then is worth keeping: the writer drops all on an error.
-                except KeyboardInterrupt:
-                    stopped = INTERRUPTED
-                except damaged as error:
-                    if not answered:
-                        raise
-                    stopped = str(error)
-            if stopped == INTERRUPTED and not answered:
-                raise KeyboardInterrupt
-    except damaged as error:
-        raise GrinError(f'{options.input} or {options.output}: {error}') from error
-    lost = ''.join(f', {count} dropped: {cause}' for cause, count in sorted(dropped.items()))
-    if params.camera_height:
-        print(floor_note(results.floor))
-    if without:
-        complain(f'{without} images without known ranges: {reason}')
-    print(f'{answered} images answered{lost}; {source.rule}\n'
-          f'{estimator.backend.reason}; {options.output} has {" and ".join(topics)}')
-    write_json(options.json, {'answered': answered, 'dropped': dict(dropped),
-                              'stopped': stopped, 'bundle': estimator.bundle.name,
-                              'backend': estimator.backend.reason})
-    if stopped:
-        complain(f'stopped before the end of {options.input}: {stopped}')
-    return 130 if stopped == INTERRUPTED else int(bool(stopped) or not answered)
+
+
+class Answers:
+    """
+    The images of a bag that were answered, and what became of the others.
+
+    :param store: rosbags' types.
+    """
+
+    def __init__(self, options: argparse.Namespace, store: Any) -> None:
+        """Read the parameters and load the model."""
+        self._options, self._store = options, store
+        self.params = apply_params(options)
+        self._results = Results(
+            BodyMask(self.params.body_mask) if self.params.body_mask else None)
+        self._estimator = load_estimator(options)
+        self._dropped, self._without, self._reason = Counter[str](), 0, ''
+        self.count, self.stopped = 0, ''  # images answered; why the end was not reached
+
+    def write(self, source: Recorded, writer: Any, outs: list[Any]) -> None:
+        """Write depth and camera_info of each image to the connections outs."""
+        options, params, store = self._options, self.params, self._store
+        for moment, msg, frame in frames(source, self._dropped):
+            estimate = self._estimator.estimate(
+                frame.image, frame.camera, options.steps, options.samples,
+                output_scale=params.output_scale, prompts=frame.prompts)
+            if source.ranges is not None and not frame.num_ranges:
+                self._without, self._reason = self._without + 1, source.ranges.problem
+            result = self._results.make(frame, estimate, params)
+            header = header_of(store, msg, params.frame_id)
+            made = (depth_of(store, result.depth, header),
+                    info_of(store, source.description(result), header))
+            for out, each in zip(outs, made, strict=True):
+                writer.write(out, moment, bytes(store.serialize_cdr(each, out.msgtype)))
+            self.count += 1
+
+    def report(self, source: Recorded, topics: list[str]) -> None:
+        """Say what became of all images, and write it as JSON if asked to."""
+        lost = ''.join(f', {count} dropped: {cause}'
+                       for cause, count in sorted(self._dropped.items()))
+        if self.params.camera_height:
+            print(floor_note(self._results.floor))
+        if self._without:
+            complain(f'{self._without} images without known ranges: {self._reason}')
+        backend = self._estimator.backend.reason
+        print(f'{self.count} images answered{lost}; {source.rule}\n'
+              f'{backend}; {self._options.output} has {" and ".join(topics)}')
+        write_json(self._options.json, {
+            'answered': self.count, 'dropped': dict(self._dropped), 'stopped': self.stopped,
+            'bundle': self._estimator.bundle.name, 'backend': backend})
 
 
 def frames(source: Recorded, dropped: Counter[str]) -> Iterator[tuple[int, Any, Frame]]:
