@@ -32,11 +32,41 @@ def require(module: str, extra: str) -> ModuleType:
 
     :param module: dotted module name, for example ``onnxruntime``.
     :param extra: extra of this package that installs it, for example ``cpu``.
-    :raises GrinError: when the library is missing; names the extra.
+    :raises GrinError: when the library is missing, or there and broken; names the extra.
     """
+    remedy = f'pip install "grin_ros[{extra}]", or in its source folder pip install ".[{extra}]"'
     try:
-        return importlib.import_module(module)
-    except ImportError as error:
-        raise GrinError(
-            f'{module} cannot be imported ({error}): pip install "grin_ros[{extra}]", '
-            f'or in its source folder pip install ".[{extra}]"') from error
+        found = importlib.import_module(module)
+        _need_code(found)
+    except ModuleNotFoundError as error:  # of the library, or of what it needs in turn
+        raise GrinError(f'{module} cannot be imported ({error}): {remedy}') from error
+    # Compiled modules raise whatever they like: OSError for a library that is not there,
+    # RuntimeError for another ABI, TypeError for another protobuf.
+    except Exception as error:
+        raise GrinError(f'{module} is installed but cannot be imported ({named(error)}): repair '
+                        f'it, or remove it and {remedy}') from error
+    return found
+
+
+def _need_code(module: ModuleType) -> None:
+    """Refuse a folder that only happens to have the name of a library: it imports as empty."""
+    spec = module.__spec__
+    if spec is not None and spec.origin is None and spec.submodule_search_locations is not None:
+        raise ImportError(f'{", ".join(spec.submodule_search_locations)} is a folder without '
+                          'Python code')
+
+
+def named(error: BaseException) -> str:
+    """Return the type of an error and the first line of its text: some libraries write pages."""
+    lines = str(error).strip().splitlines()
+    return f'{type(error).__name__}: {lines[0]}' if lines else type(error).__name__
+
+
+def problem_of(error: GrinError) -> str:
+    """Return what is wrong without what to do: the text up to a colon outside parentheses."""
+    depth, text = 0, str(error)
+    for index, character in enumerate(text):
+        depth += {'(': 1, ')': -1}.get(character, 0)
+        if depth <= 0 and text.startswith(': ', index):
+            return text[:index]
+    return text

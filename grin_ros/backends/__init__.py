@@ -26,7 +26,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from grin_ros.bundle import Bundle
-from grin_ros.errors import GrinError
+from grin_ros.errors import GrinError, problem_of
 from grin_ros.inference.prompts import Prompts
 
 if TYPE_CHECKING:
@@ -163,7 +163,7 @@ def load(bundle: Bundle, backend: str = 'auto', *, cpu_threads: int = 0,
 
     :param bundle: what load_bundle returned.
     :param backend: one of NAMES.
-    :param cpu_threads: threads for CPU backends; 0 for all cores.
+    :param cpu_threads: threads for CPU backends; 0 for all cores this process may use.
     :param cpu_precision: of ONNX Runtime's denoiser, one of CPU_PRECISIONS.
     :param engine: choices of backend tensorrt.
     :raises GrinError: when the backend is unknown, cannot be imported or cannot run the bundle.
@@ -187,7 +187,7 @@ def load(bundle: Bundle, backend: str = 'auto', *, cpu_threads: int = 0,
         except GrinError as error:
             if backend == 'tensorrt':
                 raise
-            why = f'backend auto: no TensorRT, {str(error).partition(":")[0]}'
+            why = f'backend auto: no TensorRT, {problem_of(error)}'
     if backend == 'torch':
         from grin_ros.backends.torch import TorchBackend
 

@@ -18,11 +18,10 @@
 
 from __future__ import annotations
 
-import os
-
 import numpy as np
 
 from grin_ros.backends import Array, GraphBackend
+from grin_ros.backends.cpus import usable_cpus
 from grin_ros.bundle import Bundle, INT8_DENOISER, REMEDY
 from grin_ros.errors import GrinError, require
 
@@ -45,7 +44,7 @@ class OnnxRuntimeBackend(GraphBackend):
                  precision: str = 'fp32') -> None:
         """Open the graphs; a graph the library refuses is named."""
         ort = require('onnxruntime', 'cpu')
-        threads = cpu_threads or len(os.sched_getaffinity(0))
+        threads = cpu_threads or usable_cpus()
         options = ort.SessionOptions()
         options.intra_op_num_threads = threads
         options.inter_op_num_threads = 1

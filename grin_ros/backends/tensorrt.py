@@ -26,12 +26,14 @@ import numpy as np
 
 from grin_ros.backends import Array, Query
 from grin_ros.bundle import Bundle
+from grin_ros.engine.build import Cancelled
 from grin_ros.engine.build_process import build_apart
 from grin_ros.engine.cuda_memory import CudaError, Device, open_device
 from grin_ros.engine.maker import Build, EngineMaker
 from grin_ros.engine.options import EngineOptions, TOLERANCE_P
 from grin_ros.engine.profile import Profile, PROMPT_COUNTS
 from grin_ros.engine.program import Program
+from grin_ros.engine.runtime import need_tensorrt
 from grin_ros.engine.selftest import (
     Answer,
     difference,
@@ -40,8 +42,6 @@ from grin_ros.engine.selftest import (
     STEP_COUNTS,
 )
 from grin_ros.errors import GrinError, require
-
-OLDEST = (10, 3)
 
 
 class TensorRtBackend:
@@ -69,10 +69,7 @@ class TensorRtBackend:
         self.bundle, self.options = bundle, options or EngineOptions()
         self.max_batch = self.options.frames
         trt = trt or require('tensorrt', 'tensorrt')
-        version = tuple(int(part) for part in trt.__version__.split('.')[:2])
-        if version < OLDEST:
-            raise GrinError(f'TensorRT {trt.__version__} is too old: 10.3 or later is needed '
-                            '(JetPack 6.1), or use backend onnxruntime')
+        need_tensorrt(trt)
         require('onnx', 'tensorrt')
         self._device = device or open_device(self.options.device_id, self.options.memory)
         try:
@@ -83,7 +80,7 @@ class TensorRtBackend:
             self._device.close()
             raise
         self._programs: dict[tuple[Profile, int], tuple[Program, str]] = {}
-        self._refused: set[tuple[Profile, int]] = set()
+        self._failed: dict[tuple[Profile, int], str] = {}
         self.self_tests: list[dict[str, Any]] = []
         self.reason = (f'TensorRT {trt.__version__}, {facts.name} (compute capability '
                        f'{facts.compute_capability}), {self._device.name} ({why})')
@@ -158,14 +155,27 @@ class TensorRtBackend:
         return list(answers)[:len(queries)]
 
     def _program(self, profile: Profile, steps: int) -> tuple[Program, str]:
-        """Return what runs a profile; the first time, its engines are loaded and tested."""
+        """
+        Return what runs a profile; the first time, its engines are loaded and tested.
+
+        What failed stays failed until close(): tried again with every image, a build would take
+        the machine for minutes each time, and a self-test would fill the device.
+        """
         key = profile, steps if self.options.fused else 0
-        if key in self._programs:
-            return self._programs[key]
-        refused = GrinError(f'no engine for {profile} passes its self-test: run `grin doctor` and '
-                            'report what it says, or use backend onnxruntime')
-        if key in self._refused:  # tested again with every image, it would fill the device
-            raise refused
+        if key in self._failed:
+            raise GrinError(self._failed[key])
+        if key not in self._programs:
+            try:
+                self._programs[key] = self._first_program(profile, steps)
+            except (Cancelled, CudaError):  # says nothing about the engines
+                raise
+            except GrinError as error:
+                self._failed[key] = str(error)  # and not itself: it holds what was on the stack
+                raise
+        return self._programs[key]
+
+    def _first_program(self, profile: Profile, steps: int) -> tuple[Program, str]:
+        """Load the engines of a profile and test them; fp32 stands in for what fails the test."""
         wanted = [self.options.precision]
         if 'fp32' not in wanted:
             wanted.append('fp32')
@@ -175,17 +185,16 @@ class TensorRtBackend:
             program = self._load(profile, precision)
             worst = self._self_test(program, reference, precision, steps)
             if worst <= TOLERANCE_P[precision]:
-                self._programs[key] = program, precision
                 self.options.report(f'{precision} {profile}, {self._self_test_text(worst)}'
                                     + (', CUDA graph' if program.captured else ''))
-                return self._programs[key]
+                return program, precision
             program.close()
             self.options.warn(
                 f'engine {precision} {profile} is refused: its {self._self_test_text(worst)}, '
                 f'above {TOLERANCE_P[precision]:.0e}'
                 + ('; fp32 takes its place' if precision != wanted[-1] else ''))
-        self._refused.add(key)
-        raise refused
+        raise GrinError(f'no engine for {profile} passes its self-test: run `grin doctor` and '
+                        'report what it says, or use backend onnxruntime')
 
     @staticmethod
     def _self_test_text(worst: float) -> str:

@@ -19,8 +19,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 import importlib
 import json
 import os
@@ -55,15 +55,14 @@ def build_apart(library: str, model: bytes, settings: BuildSettings, *, device_i
     environment = os.environ | {
         'PYTHONPATH': os.pathsep.join(filter(None, [package_root, os.environ.get('PYTHONPATH')])),
         'CUDA_VISIBLE_DEVICES': _visible(device_id)}
-    with tempfile.TemporaryDirectory(prefix='grin_build_') as scratch:
-        folder = Path(scratch)
+    with _scratch() as folder:
         (folder / 'model.onnx').write_bytes(model)
         (folder / 'settings.json').write_text(json.dumps(settings.to_dict()), encoding='utf-8')
         if timings is not None:
             (folder / 'timings').write_bytes(timings)
         with open(folder / 'log', 'wb') as log:
             process = subprocess.Popen(
-                [sys.executable, '-m', __name__, library, scratch], env=environment,
+                [sys.executable, '-m', __name__, library, str(folder)], env=environment,
                 stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, text=True)
         reader = threading.Thread(target=_report, args=(process, progress), daemon=True)
         reader.start()
@@ -76,6 +75,17 @@ def build_apart(library: str, model: bytes, settings: BuildSettings, *, device_i
             _end(process)
             reader.join(GRACE)
         return _result(process.returncode, folder)
+
+
+@contextmanager
+def _scratch() -> Iterator[Path]:
+    """Lend a folder; where it has no room, that is for the user to solve."""
+    try:
+        with tempfile.TemporaryDirectory(prefix='grin_build_') as scratch:
+            yield Path(scratch)
+    except OSError as error:
+        raise GrinError(f'the engine cannot be built ({error}): make room for temporary files, or '
+                        'set TMPDIR to a folder that has some') from error
 
 
 def _visible(device_id: int) -> str:

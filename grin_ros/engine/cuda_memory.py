@@ -131,7 +131,7 @@ def open_device(device_id: int = 0, memory: str = 'auto') -> Device:
 def _has(module: str) -> bool:
     try:
         return importlib.util.find_spec(module) is not None
-    except ImportError:
+    except Exception:  # it imports the packages around the module, which may be broken
         return False
 
 

@@ -79,7 +79,7 @@ class EngineMaker:
         self._trt, self._device, self._bundle, self._options = trt, device, bundle, options
         self._build = build
         self.log = logger(trt)
-        self.cache = EngineCache(options.cache)
+        self.cache = EngineCache(options.cache, options.warn)
         try:
             self._runtime = trt.Runtime(self.log)
         except TypeError as error:
@@ -103,19 +103,11 @@ class EngineMaker:
         :raises Cancelled: when the build was stopped.
         """
         options = self._options
-        more = f' --frames {profile.frames}' if profile.frames > 1 else ''
-        more += f' --prompts {profile.prompts}' if profile.prompts > 1 else ''
-        more += f' --samples {profile.samples}' if profile.samples > 1 else ''
         what = f'{graph}{f" of {steps} steps" if steps else ""} {precision} {profile}'
         model = graph_bytes(self._bundle, profile, graph, precision, steps, options)
         facts = self.facts(graph, profile, precision, steps, model)
 
         def make(timings: bytes) -> tuple[bytes, bytes]:
-            if not options.allow_build:
-                raise GrinError(
-                    f'there is no engine {what} for this device in {self.cache.folder}: run '
-                    f'`grin engine build --input-size {profile.width} {profile.height} --stride '
-                    f'{profile.stride}{more}`, or set engine_build: background')
             start = time.monotonic()
 
             def progress(phase: str, share: float) -> None:
@@ -131,7 +123,22 @@ class EngineMaker:
         def use(plan: bytes) -> Engine | None:
             return Engine.load(self._trt, self._runtime, self.log, plan)
 
-        return self.cache.get(facts, make, use, options.cancelled)
+        found = self.cache.get(facts, make if options.allow_build else None, use,
+                               options.cancelled)
+        if found is None:
+            raise self._missing(what, profile)
+        return found
+
+    def _missing(self, what: str, profile: Profile) -> GrinError:
+        """Return the error of an engine that must not be built here."""
+        more = f' --frames {profile.frames}' if profile.frames > 1 else ''
+        more += f' --prompts {profile.prompts}' if profile.prompts > 1 else ''
+        more += f' --samples {profile.samples}' if profile.samples > 1 else ''
+        return GrinError(
+            f'there is no engine {what} for this device in {self.cache.folder}: run '
+            f'`grin engine build --input-size {profile.width} {profile.height} --stride '
+            f'{profile.stride}{more}`, or set engine_build: background; a node looks again when '
+            'it is configured again')
 
     def close(self) -> None:
         """Let go of TensorRT."""

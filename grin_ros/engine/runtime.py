@@ -20,14 +20,31 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+import re
 from typing import Any
 
 import numpy as np
 
 from grin_ros.engine.cuda_memory import CudaError
+from grin_ros.errors import GrinError
 
 TYPES = {'FLOAT': np.float32, 'HALF': np.float16, 'UINT8': np.uint8, 'BOOL': np.bool_,
          'INT32': np.int32, 'INT64': np.int64, 'INT8': np.int8}
+OLDEST = (10, 3)
+NEEDED = ('__version__', 'ILogger', 'Runtime')
+
+
+def need_tensorrt(trt: Any) -> None:
+    """Refuse what is no TensorRT, whatever its name is, and one that is too old."""
+    lacks = [name for name in NEEDED if not hasattr(trt, name)]
+    if lacks:
+        raise GrinError(f'tensorrt is installed but has no {", ".join(lacks)}: remove '
+                        f'{getattr(trt, "__file__", "it")}, and pip install '
+                        '"grin_ros[tensorrt]", or use backend onnxruntime')
+    version = tuple(int(part) for part in re.findall(r'\d+', trt.__version__)[:2])
+    if version < OLDEST:
+        raise GrinError(f'TensorRT {trt.__version__} is too old: 10.3 or later is needed '
+                        '(JetPack 6.1), or use backend onnxruntime')
 
 
 class Engine:

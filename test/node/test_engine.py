@@ -150,12 +150,15 @@ def test_two_cameras_go_through_one_engine_together(
 
 def test_a_missing_engine_that_must_not_be_built_is_said(
         start: Callable, make_robot: Callable) -> None:
-    start('never', engine_build='never')
+    node = start('never', engine_build='never')
     robot = make_robot('never', outputs=('depth',))
     robot.wait_until_heard()
-    robot.send(robots.picture(), robots.pinhole_info())
-    robot.diagnosed('last_problem', 'grin engine build --input-size')
+    for count in range(1, 4):
+        robot.send(robots.picture(), robots.pinhole_info())
+        robot.diagnosed('last_problem', 'grin engine build --input-size')
+        robot.diagnosed('dropped_not_estimated', str(count))
     robot.diagnosed('state', 'active')
+    assert node.log.count('engine: testing') == 1, 'a line with each image'
 
 
 def test_a_device_that_fails_at_once_fails_configure(

@@ -19,9 +19,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+import errno
 import json
+import os
 from pathlib import Path
+import tempfile
 from typing import Any
 
 import numpy as np
@@ -39,6 +42,7 @@ from grin_ros.bundle import load_bundle  # noqa: E402
 from grin_ros.camera import Camera  # noqa: E402
 from grin_ros.diffusion.depth_codec import X_SCALE  # noqa: E402
 from grin_ros.engine.build import Cancelled  # noqa: E402
+from grin_ros.engine.build_process import build_apart  # noqa: E402
 from grin_ros.engine.cache import EngineCache  # noqa: E402
 from grin_ros.engine.cuda_memory import CudaError  # noqa: E402
 from grin_ros.engine.options import EngineOptions  # noqa: E402
@@ -61,7 +65,7 @@ class Rig:
         self.said: list[str] = []
         self.warned: list[str] = []
 
-    def start(self, build: FakeBuild | None = None, can_capture: bool = False, fail: str = '',
+    def start(self, build: Callable | None = None, can_capture: bool = False, fail: str = '',
               **options: Any) -> DepthEstimator:
         options = {'precision': 'fp32', **options}
         self.device = FakeDevice(can_capture, fail)
@@ -313,13 +317,21 @@ def test_fp16_that_fails_its_self_test_gives_way_to_fp32(
     assert rig.said[-1].startswith('fp32')
 
 
-def test_fp32_that_fails_its_self_test_is_an_error(rig: Rig, tiny_bundle: Path) -> None:
-    estimator, said = rig.start(fail='nan'), []
+def fails_once(rig: Rig, estimator: DepthEstimator) -> str:
+    """Assert that an image fails as the one before it, without a word in the log; return how."""
+    problems, said = [], []
     for _ in range(3):
-        with pytest.raises(GrinError, match='passes its self-test'):
+        with pytest.raises(GrinError) as error:
             estimator.estimate(IMAGE, CAMERA)
+        problems.append(str(error.value))
         said.append(list(rig.said))
-    assert said[0] == said[1] == said[2], 'it is tested once, not with every image'
+    assert problems[0] == problems[1] == problems[2]
+    assert said[0] == said[1] == said[2], 'it is tried once, not with every image'
+    return problems[0]
+
+
+def test_fp32_that_fails_its_self_test_is_an_error(rig: Rig) -> None:
+    assert 'passes its self-test' in fails_once(rig, rig.start(fail='nan'))
 
 
 def test_without_permission_nothing_is_built(rig: Rig) -> None:
@@ -328,6 +340,89 @@ def test_without_permission_nothing_is_built(rig: Rig) -> None:
     with pytest.raises(GrinError, match=f'{command}.*engine_build'):
         estimator.estimate(IMAGE, CAMERA)
     assert not rig.build.built
+
+
+def failing(error: GrinError) -> FakeBuild:
+    """Return a builder that raises."""
+    def spoil(model: bytes) -> bytes:
+        raise error
+
+    return FakeBuild(spoil)
+
+
+@pytest.mark.parametrize('fused', [False, True], ids=['split', 'fused'])
+@pytest.mark.parametrize('allow_build', [True, False], ids=['background', 'never'])
+def test_a_missing_engine_is_tried_once(rig: Rig, allow_build: bool, fused: bool) -> None:
+    """A build takes minutes of a robot: one is enough to know, until the node is cleaned up."""
+    estimator = rig.start(failing(GrinError('the engine build ended with code -9')), fused=fused,
+                          allow_build=allow_build)
+    assert ('code -9' if allow_build else 'is no engine') in fails_once(rig, estimator)
+    assert len(rig.build.built) == allow_build
+    with pytest.raises(GrinError):  # other engines are another matter
+        estimator.estimate(IMAGE, CAMERA, num_samples=2)
+    assert len(rig.build.built) == 2 * allow_build
+    estimator.close()
+    rig.start(fused=fused).estimate(IMAGE, CAMERA)
+    assert len(rig.build.built) == (1 if fused else 2)
+
+
+def test_a_folder_that_takes_no_new_engine_is_tried_once(rig: Rig) -> None:
+    rig.start().estimate(IMAGE, CAMERA)
+    for plan in rig.cache.glob('*.plan'):
+        plan.unlink()
+    for lock in rig.cache.glob('*.lock'):  # a folder cannot be opened as a file, even by root
+        lock.unlink()
+        lock.mkdir()
+    assert 'GRIN_ENGINE_CACHE' in fails_once(rig, rig.start())
+    assert not rig.build.built
+
+
+def test_a_cancelled_build_and_a_failing_device_are_tried_again(
+        rig: Rig, reference: DepthEstimator) -> None:
+    estimator = rig.start(failing(Cancelled('cancelled')))
+    for _ in range(2):
+        with pytest.raises(Cancelled):
+            estimator.estimate(IMAGE, CAMERA)
+    assert len(rig.build.built) == 2
+    estimator = rig.start(fail='allocate')
+    with pytest.raises(CudaError):
+        estimator.estimate(IMAGE, CAMERA)
+    rig.device.fail = ''
+    same(estimator, reference)
+
+
+def test_engines_are_used_on_a_full_disk(
+        rig: Rig, reference: DepthEstimator, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: Any) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, 'fsync', full)
+    estimator = rig.start()
+    for _ in range(3):
+        same(estimator, reference)
+    assert len(rig.build.built) == 2
+    assert len(rig.warned) == 2 and all('No space left' in text for text in rig.warned)
+
+
+def test_a_build_without_room_for_its_files_is_an_error(
+        rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    estimator = rig.start(build_apart)
+    monkeypatch.setattr(tempfile, 'tempdir', str(rig.cache / 'nowhere'))
+    with pytest.raises(GrinError, match='cannot be built.*TMPDIR'):
+        estimator.estimate(IMAGE, CAMERA)
+
+
+@pytest.mark.parametrize('allow_build', [True, False])
+def test_engines_of_a_read_only_folder_are_used(
+        rig: Rig, reference: DepthEstimator, allow_build: bool) -> None:
+    rig.start().estimate(IMAGE, CAMERA)
+    for path in rig.cache.glob('*.lock'):
+        path.unlink()
+    rig.cache.chmod(0o500)
+    before = sorted(rig.cache.iterdir())
+    same(rig.start(allow_build=allow_build), reference)
+    assert not rig.build.built and sorted(rig.cache.iterdir()) == before
+    rig.cache.chmod(0o700)  # for who cleans up
 
 
 def test_engines_of_several_draws_are_asked_for_as_such(rig: Rig) -> None:

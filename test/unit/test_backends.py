@@ -18,9 +18,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 import json
 from pathlib import Path
 import shutil
+import sys
+from types import ModuleType
 
 import numpy as np
 import pytest
@@ -30,6 +33,7 @@ from grin_ros.backends import Backend
 from grin_ros.bundle import INT8_DENOISER, load_bundle, METADATA
 from grin_ros.diffusion.depth_codec import X_SCALE
 from grin_ros.diffusion.sampler import ddim_steps
+from grin_ros.engine.options import EngineOptions
 from grin_ros.engine.profile import Profile
 from grin_ros.engine.selftest import probe_queries
 from grin_ros.errors import GrinError
@@ -94,6 +98,64 @@ def test_auto_says_what_it_chose_and_why(tiny_bundle: Path) -> None:
     backend = backends.load(load_bundle(tiny_bundle), cpu_threads=1)
     assert backend.name == 'onnxruntime'
     assert 'CPU' in backend.reason and 'auto' in backend.reason
+
+
+@pytest.fixture
+def libraries(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """Return a folder whose modules are imported instead of the GPU's libraries of here."""
+    def loaded() -> dict[str, ModuleType]:
+        return {name: module for name, module in sys.modules.items()
+                if name.partition('.')[0] in ('tensorrt', 'onnx', 'pycuda')}
+
+    kept = loaded()
+    for name in kept:
+        del sys.modules[name]
+    monkeypatch.syspath_prepend(tmp_path)
+    yield tmp_path
+    for name in loaded():
+        del sys.modules[name]
+    sys.modules.update(kept)
+
+
+WHOLE = "__version__ = '10.3.0'\nILogger = Runtime = object\n"
+BROKEN = {
+    'tensorrt': {'tensorrt.py': "raise OSError('libnvinfer.so.10: no such file')"},
+    'onnx': {'tensorrt.py': WHOLE, 'onnx.py': "raise TypeError('another protobuf')"},
+    'pycuda.driver': {'tensorrt.py': WHOLE, 'onnx.py': '', 'pycuda/__init__.py': '',
+                      'pycuda/driver.py': "raise RuntimeError('another ABI')"}}
+
+
+@pytest.mark.parametrize('library, said', [
+    ('tensorrt', 'OSError: libnvinfer.so.10: no such file'), ('onnx', 'TypeError: another protob'),
+    ('pycuda.driver', 'RuntimeError: another ABI')])
+def test_auto_takes_the_cpu_where_a_library_is_broken(
+        tiny_bundle: Path, libraries: Path, library: str, said: str) -> None:
+    for name, code in BROKEN[library].items():
+        (libraries / name).parent.mkdir(exist_ok=True)
+        (libraries / name).write_text(code, encoding='utf-8')
+    bundle, engine = load_bundle(tiny_bundle), EngineOptions(memory='pycuda')
+    problem = f'{library} is installed but cannot be imported ({said}'
+    backend = backends.load(bundle, cpu_threads=1, engine=engine)
+    assert backend.name == 'onnxruntime'
+    assert f'(backend auto: no TensorRT, {problem}' in backend.reason
+    with pytest.raises(GrinError) as error:
+        backends.load(bundle, 'tensorrt', engine=engine)
+    assert str(error.value).startswith(problem)
+    assert 'grin_ros[tensorrt]' in str(error.value)
+
+
+@pytest.mark.parametrize('stray', ['folder', 'package'])
+def test_auto_takes_the_cpu_where_something_else_is_named_tensorrt(
+        tiny_bundle: Path, libraries: Path, stray: str) -> None:
+    (libraries / 'tensorrt').mkdir()
+    if stray == 'package':
+        (libraries / 'tensorrt/__init__.py').write_text('', encoding='utf-8')
+    bundle = load_bundle(tiny_bundle)
+    backend = backends.load(bundle, cpu_threads=1)
+    assert backend.name == 'onnxruntime'
+    assert 'no TensorRT, tensorrt is installed but' in backend.reason
+    with pytest.raises(GrinError, match=f'{libraries}.*grin_ros.tensorrt'):
+        backends.load(bundle, 'tensorrt')
 
 
 @pytest.mark.parametrize('name', ['tensorrtx', 'cuda', ''])

@@ -19,11 +19,13 @@
 
 from __future__ import annotations
 
+import errno
 import json
 from multiprocessing import get_context
 import os
 from pathlib import Path
 import stat
+import tempfile
 import threading
 import time
 from typing import Any
@@ -101,12 +103,98 @@ def test_only_this_user_may_touch_it(cache: EngineCache) -> None:
                for path in cache.folder.iterdir())
 
 
-def test_a_folder_of_somebody_else_is_refused(
-        tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def become_another(monkeypatch: pytest.MonkeyPatch, root: int = -1) -> None:
+    """Make what is there somebody else's: root's, where that is the user id of now."""
     owner = os.geteuid()
     monkeypatch.setattr(os, 'geteuid', lambda: owner + 1)
+    monkeypatch.setattr(caches, 'ROOT', root)
+
+
+def test_a_folder_of_somebody_else_is_refused(
+        tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    become_another(monkeypatch)
     with pytest.raises(GrinError, match='another user.*GRIN_ENGINE_CACHE'):
         EngineCache(tmp_path)
+
+
+def baked(cache: EngineCache) -> EngineCache:
+    """Store a plan as an image or a read-only mount has it: everybody may read it."""
+    cache.write(FACTS, b'plan')
+    for path in cache.folder.iterdir():
+        path.chmod(0o444)
+    cache.folder.chmod(0o555)
+    return cache
+
+
+def state(cache: EngineCache) -> dict[str, int]:
+    """Return what is there, and its permissions."""
+    return {path.name: path.stat().st_mode for path in (cache.folder, *cache.folder.iterdir())}
+
+
+def never(timings: bytes) -> tuple[bytes, bytes]:
+    raise AssertionError('it was built')
+
+
+def test_engines_that_root_has_baked_in_are_only_read(
+        cache: EngineCache, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = state(baked(cache))
+    become_another(monkeypatch, root=os.geteuid())
+    for make in (never, None):
+        assert EngineCache(cache.folder).get(FACTS, make, bytes.decode) == 'plan'
+    assert state(cache) == before, 'no lock, no other permissions'
+
+
+def test_engines_on_a_read_only_file_system_are_only_read(
+        cache: EngineCache, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = state(baked(cache))
+
+    def refuse(*_: Any, **__: Any) -> None:
+        raise OSError(errno.EROFS, os.strerror(errno.EROFS))
+
+    with monkeypatch.context() as mounted:
+        mounted.setattr(Path, 'chmod', refuse)
+        mounted.setattr(tempfile, 'mkstemp', refuse)
+        assert EngineCache(cache.folder).get(FACTS, never, bytes.decode) == 'plan'
+        assert state(cache) == before
+    EngineCache(cache.folder)
+    assert stat.S_IMODE(cache.folder.stat().st_mode) == 0o500, 'sealed by its owner, it stays so'
+
+
+@pytest.mark.parametrize('target, mode', [('folder', 0o775), ('folder', 0o557), ('.plan', 0o464),
+                                          ('.plan', 0o446), ('.json', 0o446)])
+def test_engines_that_others_may_write_are_not_loaded(
+        cache: EngineCache, monkeypatch: pytest.MonkeyPatch, target: str, mode: int) -> None:
+    baked(cache)
+    path = cache.folder if target == 'folder' else cache.path(FACTS, target)
+    path.chmod(mode)
+    become_another(monkeypatch, root=os.geteuid())
+    with pytest.raises(GrinError, match=f'{path.name} can be written by other.*`chmod go-w`'):
+        EngineCache(cache.folder).get(FACTS, never, bytes.decode)
+
+
+def test_a_baked_engine_that_this_user_may_not_read_is_named(
+        cache: EngineCache, monkeypatch: pytest.MonkeyPatch) -> None:
+    cache.write(FACTS, b'plan')
+
+    def refuse(*_: Any) -> None:
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+
+    monkeypatch.setattr(caches, 'open', refuse, raising=False)
+    with pytest.raises(GrinError, match=r'plan cannot be read \(Permission denied\).*a\+rX'):
+        cache.get(FACTS, never, bytes.decode)
+
+
+def test_building_needs_a_folder_that_can_be_written(cache: EngineCache) -> None:
+    cache.path(FACTS, '.lock').mkdir()  # as root opens everything else
+    with pytest.raises(GrinError, match='lock cannot be written.*GRIN_ENGINE_CACHE'):
+        cache.get(FACTS, never, bytes.decode)
+    cache.write(FACTS, b'plan')
+    assert cache.get(FACTS, never, bytes.decode) == 'plan'
+
+
+def test_what_must_not_be_built_is_not_locked_either(cache: EngineCache) -> None:
+    assert cache.get(FACTS, None, bytes.decode) is None
+    assert not list(cache.folder.iterdir())
 
 
 def test_a_place_that_cannot_be_written_is_named(tmp_path: Path) -> None:
@@ -145,6 +233,33 @@ def test_a_plan_that_is_never_any_good_ends_in_an_error(cache: EngineCache) -> N
             cache.get(FACTS, lambda timings: (made.append(1) or b'bad', b''), lambda plan: None)
     assert len(made) == 2, 'once for each call'
     assert cache.read(FACTS) is None
+
+
+def test_a_plan_that_is_refused_is_tried_once(cache: EngineCache) -> None:
+    """However often it is read: TensorRT takes its time to refuse one."""
+    cache.write(FACTS, b'foreign')
+    tried: list[bytes] = []
+
+    def use(plan: bytes) -> str | None:
+        tried.append(plan)
+        return None if plan == b'foreign' else plan.decode()
+
+    assert cache.get(FACTS, lambda timings: (b'plan', b''), use) == 'plan'
+    assert tried == [b'foreign', b'plan'] and cache.read(FACTS) == b'plan'
+
+
+def test_a_good_engine_is_used_where_it_cannot_be_kept(
+        tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    warned: list[str] = []
+    cache = EngineCache(tmp_path / 'engines', warned.append)
+
+    def full(*_: Any) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, 'fsync', full)
+    assert cache.get(FACTS, lambda timings: (b'plan', b'+'), bytes.decode) == 'plan'
+    assert len(warned) == 1 and 'is used' in warned[0] and 'No space left' in warned[0]
+    assert cache.read(FACTS) is None and not list(cache.folder.glob('timing-*'))
 
 
 def build_slowly(folder: Path, log: Path) -> None:

@@ -22,6 +22,8 @@ import sys
 
 import pytest
 
+from grin_ros.errors import GrinError, problem_of, require
+
 ROOT = Path(__file__).parents[2]
 # A Python in which some libraries are not installed.
 WITHOUT = """
@@ -52,3 +54,57 @@ def test_a_missing_library_is_named_with_its_extra(missing: str, extra: str, arg
     assert run.returncode == 2, run.stderr
     assert f'{missing} cannot be imported' in run.stderr
     assert f'pip install "grin_ros[{extra}]"' in run.stderr and 'Traceback' not in run.stderr
+
+
+BROKEN = {
+    'missing_so': "raise OSError('libnvinfer.so.10: cannot open shared object file')",
+    'other_abi': "raise RuntimeError('compiled against ABI 1\\nand much more')",
+    'other_protobuf': "raise TypeError('Descriptors cannot be created')",
+    'half_there': "raise ImportError('cannot import name x')",
+    'silent': 'raise ValueError',
+}
+
+
+@pytest.mark.parametrize('name, said', [
+    ('missing_so', 'OSError: libnvinfer.so.10: cannot open shared object file'),
+    ('other_abi', 'RuntimeError: compiled against ABI 1'),
+    ('other_protobuf', 'TypeError: Descriptors cannot be created'),
+    ('half_there', 'ImportError: cannot import name x'), ('silent', 'ValueError')])
+def test_a_broken_library_is_named_with_its_extra(
+        name: str, said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / f'{name}.py').write_text(BROKEN[name], encoding='utf-8')
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(GrinError) as error:
+        require(name, 'tensorrt')
+    text = str(error.value)
+    assert text.startswith(f'{name} is installed but cannot be imported ({said}): ')
+    assert 'pip install "grin_ros[tensorrt]"' in text and '\n' not in text
+    assert problem_of(error.value) == text.partition('): ')[0] + ')'
+
+
+def test_a_folder_with_the_name_of_a_library_is_none(
+        tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / 'stray_folder').mkdir()
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(GrinError, match=r'stray_folder is a folder without Python code\): '):
+        require('stray_folder', 'tensorrt')
+    sys.modules.pop('stray_folder')
+
+
+def test_a_library_whose_own_needs_are_missing_is_repaired_by_its_extra(
+        tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / 'needy.py').write_text('import no_such_need', encoding='utf-8')
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(GrinError, match=r"^needy cannot be imported \(No module named 'no_such_"
+                                        r"need'\): pip install \"grin_ros\[cpu\]\""):
+        require('needy', 'cpu')
+
+
+@pytest.mark.parametrize('text, problem', [
+    ('no device: buy one', 'no device'),
+    ('no device (init: error (999)): is there a driver? see: docs', 'no device (init: error '
+                                                                    '(999))'),
+    ('no device', 'no device'), ('a) odd: text', 'a) odd'), ('at 10:30 it was: so', 'at 10:30 it '
+                                                                                    'was')])
+def test_a_problem_is_told_from_its_remedy(text: str, problem: str) -> None:
+    assert problem_of(GrinError(text)) == problem
