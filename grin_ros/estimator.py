@@ -20,7 +20,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property, lru_cache, partial
+from functools import cached_property
 import os
 import time
 
@@ -31,17 +31,14 @@ from grin_ros import backends
 from grin_ros.backends import Backend
 from grin_ros.bundle import Bundle, load_bundle
 from grin_ros.camera import Camera
-from grin_ros.diffusion.depth_codec import DepthCodec
 from grin_ros.diffusion.sampler import ddim_steps
 from grin_ros.engine.options import EngineOptions
 from grin_ros.errors import GrinError
-from grin_ros.inference.decode import Decoder
-from grin_ros.inference.preprocess import COARSEST_STRIDE, STRIDES, View
+from grin_ros.inference.decoders import Decoders
+from grin_ros.inference.preprocess import COARSEST_STRIDE, STRIDES
 from grin_ros.inference.request import batches, check_image, Request
 
 Array = NDArray[np.float32]
-
-MAX_DECODERS = 16  # cameras that are prepared at once, some megabytes each
 
 
 @dataclass(frozen=True)
@@ -111,9 +108,7 @@ class DepthEstimator:
                             f'{COARSEST_STRIDE} px, not {input_size}')
         self.bundle, self.backend, self.seed = bundle, backend, seed
         self.query_stride, self.input_size = query_stride, input_size
-        # What depends on the camera only; without a way back to self, so that it ends with it.
-        self._decoder = lru_cache(MAX_DECODERS)(partial(
-            make_decoder, bundle.codec, self.input_size, self.query_stride))
+        self._decoder = Decoders(bundle.codec, self.input_size, self.query_stride)
 
     @classmethod
     def load(cls, bundle: str | os.PathLike[str] | None = None, backend: str = 'auto', *,
@@ -213,12 +208,6 @@ class DepthEstimator:
             clock.lap('decode')
         return [DepthEstimate(*decoded[index], request.metric, clock.timing())
                 for index, request in enumerate(requests)]
-
-
-def make_decoder(codec: DepthCodec, input_size: tuple[int, int], query_stride: int,
-                 camera: Camera, output_scale: int) -> Decoder:
-    """Prepare what turns answers for a camera into depth."""
-    return Decoder(View.of(camera, input_size, query_stride), codec, output_scale)
 
 
 class _Clock:

@@ -26,15 +26,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from grin_ros.camera import fisheye
-from grin_ros.camera.distortion import undistort
+from grin_ros.camera.distortion import checked_model, undistort
 from grin_ros.camera.region import region_of
 from grin_ros.errors import GrinError
-
-DISTORTION_MODELS = {  # name in sensor_msgs/CameraInfo -> numbers of D that OpenCV accepts
-    'plumb_bob': (0, 4, 5),
-    'rational_polynomial': (8, 12, 14),
-    'equidistant': (4,),
-}
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,7 +42,7 @@ class Camera:
     :param width: image width [px].
     :param height: image height [px].
     :param distortion: D as in sensor_msgs/CameraInfo; empty or zeros for an ideal pinhole.
-    :param model: distortion model, a key of DISTORTION_MODELS.
+    :param model: a key of distortion.DISTORTION_MODELS; any name without distortion.
     :raises GrinError: for a size, K or D that no camera has.
     """
 
@@ -66,20 +60,10 @@ class Camera:
                             f'{k.tolist()}')
         if self.width < 1 or self.height < 1:
             raise GrinError(f'camera size must be positive, not {self.width}x{self.height}')
-        allowed = DISTORTION_MODELS.get(self.model)
-        if allowed is None:
-            raise GrinError(f'unknown distortion model "{self.model}": '
-                            f'use one of {", ".join(DISTORTION_MODELS)}, or rectify the image')
-        distortion = tuple(float(value) for value in self.distortion)
-        if not np.isfinite(distortion).all():
-            raise GrinError(f'distortion D must be finite: {list(distortion)}')
-        if not any(distortion) and self.model != 'equidistant':
-            distortion = ()
-        elif len(distortion) not in allowed:
-            raise GrinError(f'{self.model} needs {" or ".join(map(str, allowed))} numbers in D, '
-                            f'not {len(distortion)}')
+        model, distortion = checked_model(self.model, self.distortion)
         object.__setattr__(self, 'intrinsics', k)
         object.__setattr__(self, 'distortion', distortion)
+        object.__setattr__(self, 'model', model)
 
     def _figures(self) -> tuple[Any, ...]:
         return (self.width, self.height, self.model, self.distortion, *self.intrinsics.flat)
@@ -199,9 +183,24 @@ class Camera:
         v, u = np.mgrid[:self.height, :self.width]
         return np.stack([u.ravel(), v.ravel()], -1).astype(np.float64)
 
+    def normalised(self, u: NDArray[np.float64], v: NDArray[np.float64]
+                   ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Return x and y of K^-1 [u, v, 1]; of a row u and a column v a row and a column."""
+        k = self.intrinsics
+        y = (v - k[1, 2]) / k[1, 1]
+        # Without skew, as of almost all cameras, x does not depend on y.
+        return (u - k[0, 2] - (k[0, 1] * y if k[0, 1] else 0.0)) / k[0, 0], y
+
     def rays(self) -> NDArray[np.float32]:
         """Return (H, W, 3) unit rays, x right, y down, z forward (REP-103 optical frame)."""
-        return self.rays_at(self.pixel_grid()).reshape(self.height, self.width, 3)
+        if not self.is_pinhole:
+            return self.rays_at(self.pixel_grid()).reshape(self.height, self.width, 3)
+        x, y = self.normalised(np.arange(float(self.width)),
+                               np.arange(float(self.height))[:, None])
+        length = np.sqrt(x * x + y * y + 1)
+        rays = np.empty((self.height, self.width, 3), np.float32)
+        rays[..., 0], rays[..., 1], rays[..., 2] = x / length, y / length, 1 / length
+        return rays
 
     def rays_at(self, pixels: ArrayLike) -> NDArray[np.float32]:
         """
@@ -211,9 +210,7 @@ class Camera:
         :returns: (N, 3) float32.
         """
         pixels = np.asarray(pixels, np.float64).reshape(-1, 2)
-        k = self.intrinsics
-        y = (pixels[:, 1] - k[1, 2]) / k[1, 1]
-        x = (pixels[:, 0] - k[0, 2] - k[0, 1] * y) / k[0, 0]
+        x, y = self.normalised(*pixels.T)
         if self.model == 'equidistant':
             rays = fisheye.rays_of(x, y, self.distortion)
         else:

@@ -18,16 +18,51 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
+from grin_ros.errors import GrinError
+
 Array = NDArray[np.float64]
+
+DISTORTION_MODELS = {  # name in sensor_msgs/CameraInfo -> numbers of D that OpenCV accepts
+    'plumb_bob': (0, 4, 5),
+    'rational_polynomial': (8, 12, 14),
+    'equidistant': (4,),
+}
+# Parts of the names of lenses that bend rays without any D, too; all others are pinholes then.
+FISHEYES = 'equidistant', 'fisheye', 'kannala'
 
 BLOCK = 1 << 15  # points at a time: the temporaries stay in the cache
 MAX_RADIUS = 20.0  # tan of the widest angle a perspective lens can have, 87 deg
 TOLERANCE = 1e-8  # normalised; 1e-5 px at a focal length of 1000 px
+
+
+def checked_model(model: str, distortion: Sequence[float]) -> tuple[str, tuple[float, ...]]:
+    """
+    Return a distortion model and its D; plumb_bob without numbers for an ideal pinhole.
+
+    :raises GrinError: for a model that is not known, or numbers that it does not have.
+    """
+    distortion = tuple(float(value) for value in distortion)
+    if not np.isfinite(distortion).all():
+        raise GrinError(f'distortion D must be finite: {list(distortion)}')
+    if not any(distortion) and not any(part in model.lower() for part in FISHEYES):
+        return 'plumb_bob', ()  # drivers call it none, pinhole, perspective ...
+    allowed, count = DISTORTION_MODELS.get(model), len(distortion)
+    if allowed is None:
+        raise GrinError(f'unknown distortion model "{model}": '
+                        f'use one of {", ".join(DISTORTION_MODELS)}, or rectify the image')
+    if count not in allowed:
+        # Which of the two is wrong only its owner knows: a guess would bend every ray.
+        others = [name for name, counts in DISTORTION_MODELS.items() if count and count in counts]
+        remedy = (f'{" or ".join(others)} has so many, so correct distortion_model, or D'
+                  if others else 'calibrate the camera, or rectify the image')
+        raise GrinError(f'{model} needs {" or ".join(map(str, allowed))} numbers in D, not '
+                        f'{count}: {remedy}')
+    return model, distortion
 
 
 def undistort(x: Array, y: Array, coefficients: tuple[float, ...]) -> tuple[Array, Array]:

@@ -22,6 +22,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from grin_ros.camera.dense import dense_ray_z
 from grin_ros.diffusion.depth_codec import DepthCodec
 from grin_ros.diffusion.noise import noise_at
 from grin_ros.errors import GrinError
@@ -54,7 +55,7 @@ class Decoder:
         sky = codec.range_min * (codec.range_max / codec.range_min) ** 0.95
         self._sky = min(sky, SKY_RANGE)
         output = camera.scaled(camera.width // output_scale, camera.height // output_scale)
-        self.ray_z = _forward(output.rays()[..., 2])  # (H, W); NaN where there is no depth
+        self.ray_z = _forward(dense_ray_z(output))  # (H, W); NaN where there is no depth
         self._upsampler = Upsampler(view.grid_size, view.stride,
                                     (output.width, output.height))
         self._fill = nearest_valid(view.grid_mask.reshape(view.grid_size[::-1]))
@@ -101,8 +102,9 @@ class Decoder:
 
 
 def _forward(ray_z: Array) -> Array:
-    """Return the z of rays, NaN where it is not in front of the camera: no depth there."""
-    return np.where(ray_z > 0, ray_z, np.float32(np.nan))
+    """Make the z of rays NaN where it is not in front of the camera: no depth there."""
+    np.copyto(ray_z, np.nan, where=~(ray_z > 0))
+    return ray_z
 
 
 def nearest_valid(mask: NDArray[np.bool_]) -> NDArray[np.intp]:

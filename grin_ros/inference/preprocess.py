@@ -26,6 +26,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from grin_ros.camera import Camera
+from grin_ros.camera.dense import dense_rays
 from grin_ros.diffusion.depth_codec import angular_pitch
 from grin_ros.errors import GrinError
 
@@ -61,8 +62,11 @@ class View:
     def of(cls, camera: Camera, input_size: tuple[int, int], stride: int) -> View:
         """Prepare a camera for a network trained at input_size, asked every stride pixels."""
         network = camera.scaled(*network_size(camera.width, camera.height, input_size))
-        rays = np.nan_to_num(network.rays(), nan=0.0)
-        alpha = float(angular_pitch(rays))
+        rays = np.nan_to_num(dense_rays(network), nan=0.0)
+        # Of the exact rays, as it is a small difference of large numbers.
+        u, v = network.width // 2, network.height // 2
+        centre = network.rays_at([(u - 1, v - 1), (u, v - 1), (u - 1, v), (u, v)])
+        alpha = float(angular_pitch(np.nan_to_num(centre, nan=0.0).reshape(2, 2, 3)))
         if not alpha > 0:
             raise GrinError('the centre of the image has no viewing ray: the distortion D or the '
                             'region of interest in camera_info is wrong')

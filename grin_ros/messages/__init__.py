@@ -36,7 +36,12 @@ LAYOUTS: dict[str, tuple[str, int, int | None]] = {
     'rgba8': ('u1', 4, cv2.COLOR_RGBA2RGB),
     'bgra8': ('u1', 4, cv2.COLOR_BGRA2RGB),
     'mono8': ('u1', 1, cv2.COLOR_GRAY2RGB),
+    'rgb16': ('u2', 3, None),
+    'bgr16': ('u2', 3, cv2.COLOR_BGR2RGB),
     'mono16': ('u2', 1, cv2.COLOR_GRAY2RGB),
+    # What cv_bridge calls the pictures of those who name no encoding, which OpenCV has as BGR.
+    '8UC1': ('u1', 1, cv2.COLOR_GRAY2RGB),
+    '8UC3': ('u1', 3, cv2.COLOR_BGR2RGB),
     'yuv422': ('u1', 2, cv2.COLOR_YUV2RGB_UYVY),
     'uyvy': ('u1', 2, cv2.COLOR_YUV2RGB_UYVY),
     'yuv422_yuy2': ('u1', 2, cv2.COLOR_YUV2RGB_YUY2),
@@ -47,9 +52,9 @@ LAYOUTS: dict[str, tuple[str, int, int | None]] = {
        for pattern, code in (('rggb', cv2.COLOR_BayerBG2RGB), ('bggr', cv2.COLOR_BayerRG2RGB),
                              ('gbrg', cv2.COLOR_BayerGR2RGB), ('grbg', cv2.COLOR_BayerGB2RGB))},
 }
-# What every cv_bridge converts to rgb8; the rest it refuses.
-BRIDGED = tuple(encoding for encoding in LAYOUTS
-                if encoding not in ('rgb8', 'uyvy', 'yuv422_yuy2', 'yuyv', 'nv12', 'nv21'))
+# What every cv_bridge converts to rgb8; the rest it refuses, or OpenCV does it as well.
+BRIDGED = tuple(encoding for encoding in LAYOUTS if encoding not in (
+    'rgb8', 'rgb16', 'bgr16', '8UC1', '8UC3', 'uyvy', 'yuv422_yuy2', 'yuyv', 'nv12', 'nv21'))
 # Where channels only change places OpenCV alone takes a third of the time of cv_bridge.
 SWAPPED = 'bgr8', 'rgba8', 'bgra8'
 
@@ -107,8 +112,6 @@ def image_from_msg(msg: Any) -> NDArray[np.uint8]:
     """
     pixels = raw_pixels(msg)
     kind, _, code = LAYOUTS[msg.encoding]
-    if code is None:
-        return np.ascontiguousarray(pixels)
     # Some cv_bridges take padding for pixels, others fail on big-endian data with NumPy 2.
     plain = msg.step == pixels.strides[0] == pixels[0].nbytes and not msg.is_bigendian
     bridged = msg.encoding in BRIDGED and msg.encoding not in SWAPPED
@@ -117,10 +120,24 @@ def image_from_msg(msg: Any) -> NDArray[np.uint8]:
     pixels = np.ascontiguousarray(pixels)
     if msg.encoding.startswith('bayer') and min(pixels.shape[:2]) < 2:
         raise GrinError(f'{msg.encoding} needs at least 2x2 pixels')
-    image = cv2.cvtColor(pixels, code)
+    image = pixels if code is None else cv2.cvtColor(pixels, code)
     # 65535 becomes 255, as in cv_bridge.
     image = cv2.convertScaleAbs(image, alpha=255.0 / 65535.0) if kind == 'u2' else image
     return np.asarray(image, np.uint8)
+
+
+def max_level(msg: Any) -> int | None:
+    """
+    Return the largest number of a 16-bit sensor_msgs/Image; None for one of 8 bits.
+
+    A camera of 10, 12 or 14 bits whose driver leaves the upper ones empty never sends more than
+    1023, 4095 or 16383 of 65535: an almost black picture. One image cannot tell it from the dark,
+    and a scale that changed in between would change depth, so none is guessed.
+
+    :raises GrinError: when encoding, size, step and data do not belong together.
+    """
+    pixels = raw_pixels(msg)
+    return int(pixels.max()) if pixels.dtype.itemsize > 1 else None
 
 
 def image_from_compressed(msg: Any) -> NDArray[np.uint8]:

@@ -55,7 +55,8 @@ def camera_info_fields(source: Any | None, camera: Camera, rectified: bool) -> d
 
     :param source: CameraInfo of the input, None without one.
     :param camera: camera of the grid, from ``source`` by its region, binning and scaling.
-    :param rectified: True when the grid is rectified: K is then the 3x3 of P and D zero.
+    :param rectified: True when the grid is rectified: K is then the 3x3 of P, D zero and R the
+        identity, as the pixels need no turning any more.
     """
     k = camera.intrinsics
     projection = np.hstack([k, np.zeros((3, 1))])
@@ -70,10 +71,10 @@ def camera_info_fields(source: Any | None, camera: Camera, rectified: bool) -> d
             move = np.array([[sx, 0, (0.5 - x) * sx - 0.5], [0, sy, (0.5 - y) * sy - 0.5],
                              [0, 0, 1]])
             projection = move @ given
-        if any(source.r):
-            rotation = np.asarray(source.r, np.float64).reshape(3, 3)
         if not rectified:
             model, distortion = source.distortion_model or model, list(source.d)
+            if any(source.r):
+                rotation = np.asarray(source.r, np.float64).reshape(3, 3)
     return {'height': camera.height, 'width': camera.width, 'distortion_model': model,
             'd': list(distortion), 'k': k.ravel(), 'r': rotation.ravel(),
             'p': projection.ravel()}

@@ -19,6 +19,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
+import copy
 from dataclasses import dataclass
 import threading
 from typing import Any
@@ -28,7 +29,7 @@ from numpy.typing import NDArray
 
 from grin_ros.camera import Camera
 from grin_ros.errors import GrinError
-from grin_ros.messages import image_from_compressed, image_from_msg
+from grin_ros.messages import image_from_compressed, image_from_msg, max_level
 
 REMEMBERED = 64  # camera_info messages, to find the one with the stamp of the image
 PATIENCE = 0.1  # [s] an image waits for a camera_info, which is often sent just after it
@@ -70,6 +71,7 @@ class Frame:
     :param camera: camera of the image; None when nothing is known of it.
     :param info: the CameraInfo it came from, None without.
     :param prompts: known ranges as ranges.known_ranges makes them, None without a sensor.
+    :param max_level: largest number of a raw image of 16 bits, of 65535; None for other images.
     """
 
     header: Any
@@ -77,6 +79,7 @@ class Frame:
     camera: Camera | None
     info: Any | None
     prompts: NDArray[np.float64] | None = None
+    max_level: int | None = None
 
     @property
     def num_ranges(self) -> int:
@@ -136,8 +139,7 @@ class CameraInfos:
     def _calibration(self, msg: Any) -> _Calibration:
         """Read a calibration that was not seen before."""
         try:
-            if not np.isfinite(np.asarray(msg.p, np.float64)).all():
-                raise GrinError(f'camera_info has a P that is not finite: {list(msg.p)}')
+            msg = _finite(msg, self.rectified)
             return _Calibration(msg, Camera.from_camera_info(msg, self.rectified), '')
         except GrinError as error:
             return _Calibration(msg, None, str(error))
@@ -199,6 +201,26 @@ class CameraInfos:
             self._by_stamp.clear()
 
 
+def _finite(msg: Any, rectified: bool) -> Any:
+    """
+    Return a CameraInfo whose P and R are finite: what images do not need counts as absent.
+
+    :raises GrinError: when P is not, and the images are rectified.
+    """
+    p, r = (np.asarray(each, np.float64) for each in (msg.p, msg.r))
+    if np.isfinite(p).all() and np.isfinite(r).all():
+        return msg
+    msg = copy.copy(msg)  # whoever sent it keeps it
+    if not np.isfinite(p).all():
+        if rectified:
+            raise GrinError(f'camera_info has a P that is not finite: {p.tolist()}: calibrate '
+                            'the camera, or set the parameter rectified if the image is raw')
+        msg.p = np.zeros(12)
+    if not np.isfinite(r).all():
+        msg.r = np.eye(3).ravel()
+    return msg
+
+
 def read_frame(msg: Any, compressed: bool, infos: CameraInfos, topic: str) -> Frame:
     """
     Decode an image message and find its camera.
@@ -207,10 +229,11 @@ def read_frame(msg: Any, compressed: bool, infos: CameraInfos, topic: str) -> Fr
     """
     try:
         image = image_from_compressed(msg) if compressed else image_from_msg(msg)
+        level = None if compressed else max_level(msg)
     except GrinError as error:
         raise Rejected('bad_image', f'{topic}: {error}') from error
     height, width = image.shape[:2]
     found = infos.find(msg.header.stamp, width, height)
     if found is None:
-        return Frame(msg.header, image, infos.assumed(width, height), None)
-    return Frame(msg.header, image, found.camera, found.info)
+        return Frame(msg.header, image, infos.assumed(width, height), None, max_level=level)
+    return Frame(msg.header, image, found.camera, found.info, max_level=level)

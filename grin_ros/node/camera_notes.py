@@ -26,24 +26,36 @@ from grin_ros.node.diagnostics import Statistics
 from grin_ros.node.voice import Voice
 from grin_ros.params import DepthParams
 
+LOW_BITS = 4095  # the largest number of 12 bits
+LOOKED_AT = 30  # images, before one is sure that a driver uses no higher bits
+
 
 class CameraNotes:
-    """What is said about one camera, once per calibration."""
+    """
+    What is said about one camera: once per calibration, and when its images are dark.
 
-    def __init__(self, node: Node, statistics: Statistics, voice: Voice, infos: CameraInfos
-                 ) -> None:
+    :param topic: of its images.
+    """
+
+    def __init__(self, node: Node, statistics: Statistics, voice: Voice, infos: CameraInfos,
+                 topic: str) -> None:
         """Say nothing yet."""
         self._logger, self._statistics = node.get_logger(), statistics
         self._voice, self._infos = voice, infos
+        self._topic = topic
         self._told: tuple[Camera, str] | None = None  # the camera, and where it comes from
+        self._brightest, self._looked_at = 0, 0  # number in images of 16 bits; how many
 
     def forget(self) -> None:
         """Say everything anew."""
         self._told = None
+        self._brightest, self._looked_at = 0, 0
 
     def take(self, frame: Frame, params: DepthParams) -> None:
         """Note the camera of an image that is to be answered."""
         camera, facts = frame.camera, self._statistics.facts
+        if frame.max_level is not None:
+            self._check_bits(frame.max_level)
         if frame.info is None and self._infos.received:
             self._voice.warn('camera_info', (
                 f'the camera_info on {self._infos.topic} is not used, as it is no calibration or '
@@ -62,6 +74,17 @@ class CameraNotes:
         if self._told is None or self._told[1] != source or not camera.same_lens(self._told[0]):
             self._told = camera, source
             self._introduce(camera, source, params.frame_id or frame.header.frame_id, params)
+
+    def _check_bits(self, level: int) -> None:
+        """Warn when images of 16 bits never use the high ones."""
+        self._brightest = max(self._brightest, level)
+        self._looked_at += 1
+        if self._looked_at >= LOOKED_AT and self._brightest <= LOW_BITS:
+            self._voice.warn('bits', (
+                f'images on {self._topic} are of 16 bits, and the largest number in '
+                f'{self._looked_at} of them is {self._brightest}: 65535 is taken for white, so '
+                'that the network sees the dark. Let the driver shift them up to the full scale, '
+                'or publish 8 bits'))
 
     def _introduce(self, camera: Camera, source: str, frame_id: str, params: DepthParams) -> None:
         """Say what is known about a camera that comes from somewhere."""

@@ -76,7 +76,8 @@ class Channel:
                                       self.ranges)
         self._node, self._mailbox, self._transforms = node, mailbox, transforms
         self._stamps = Stamps(self.topics.name)
-        self._camera_notes = CameraNotes(node, statistics, self.voice, self.infos)
+        self._camera_notes = CameraNotes(node, statistics, self.voice, self.infos,
+                                         self.topics.name)
         self._frame_pace = Metronome()
         self._publishing = threading.Lock()
         self._open = False
@@ -169,8 +170,8 @@ class Channel:
             raise Rejected('not_wanted', '')
         self._check_due(msg, params)
         frame = read_frame(msg, self.topics.compressed, self.infos, self.topics.name)
-        check_contrast(frame, self.topics.name)
         self._camera_notes.take(frame, params)
+        check_contrast(frame, self.topics.name)
         if params.frame_id:
             frame = replace(frame, header=Header(stamp=frame.header.stamp,
                                                  frame_id=params.frame_id))

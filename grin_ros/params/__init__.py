@@ -71,7 +71,8 @@ class DepthParams:
         1, 'images of different cameras that TensorRT takes at once; a lone one then takes as '
         'long as all of them', low=1, high=MAX_FRAMES, shared=True)
     cpu_threads: int = _parameter(
-        0, 'threads of the model on the CPU; 0 for all cores that the process may use', low=0, high=256, shared=True)
+        0, 'threads of the model on the CPU; 0 for all cores that the process may use', low=0,
+        high=256, shared=True)
     cpu_precision: str = _parameter(
         'fp32', 'of the denoiser in ONNX Runtime: int8 takes a fifth less of its time, with '
         'AVX-512 VNNI a quarter, and is as good', choices=backends.CPU_PRECISIONS, shared=True)

@@ -29,6 +29,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from grin_ros.camera import Camera
+from grin_ros.camera.dense import dense_slopes
 from grin_ros.errors import require
 from grin_ros.messages import set_data
 
@@ -68,7 +69,7 @@ EVERYTHING = CloudLimits()
 @dataclass
 class CloudGrid:
     """
-    The rays of every ``stride``-th pixel of a camera, computed once.
+    The rays of every ``stride``-th pixel of a camera, computed once; read only.
 
     :param camera: camera of the depth image.
     :param stride: distance of the points in rows and columns [px].
@@ -78,20 +79,21 @@ class CloudGrid:
     stride: int
     slope_x: NDArray[np.float32] = field(init=False)  # (h, w) x/z; NaN where there is no ray
     slope_y: NDArray[np.float32] = field(init=False)  # (h, w) y/z
-    stretch: NDArray[np.float32] = field(init=False)  # (h, w) range/z
     no_ray: NDArray[np.bool_] | None = field(init=False)  # (h, w); None when each has one
 
     def __post_init__(self) -> None:
         """Compute the rays; one that does not point forward counts as none."""
-        v, u = np.mgrid[:self.camera.height:self.stride, :self.camera.width:self.stride]
-        rays = self.camera.rays_at(np.stack([u.ravel(), v.ravel()], -1)).astype(np.float64)
-        rays[~(rays[:, 2] > 0)] = np.nan
-        slopes = (rays[:, :2] / rays[:, 2:]).reshape(*u.shape, 2)
-        self.slope_x, self.slope_y = (np.ascontiguousarray(plane, np.float32)
-                                      for plane in np.moveaxis(slopes, -1, 0))
-        self.stretch = np.sqrt(1 + (slopes ** 2).sum(-1)).astype(np.float32)
-        no_ray = np.isnan(self.stretch)
-        self.no_ray = no_ray if no_ray.any() else None
+        self.slope_x, self.slope_y = dense_slopes(self.camera, self.stride)
+        no_ray = None if self.camera.is_pinhole else np.isnan(self.slope_x)
+        self.no_ray = no_ray if no_ray is not None and no_ray.any() else None
+
+    @functools.cached_property
+    def stretch(self) -> NDArray[np.float32]:
+        """Return (h, w) range/z; few clouds need it."""
+        square = self.slope_x * self.slope_x
+        square += self.slope_y * self.slope_y
+        square += 1
+        return np.asarray(np.sqrt(square, out=square))
 
     def points(self, depth: NDArray[np.float32], image: NDArray[np.uint8],
                sigma: NDArray[np.float32] | None = None, limits: CloudLimits = EVERYTHING,
@@ -129,7 +131,7 @@ class CloudGrid:
         height, width = shape[0] * scale, shape[1] * scale
         if image.shape[:2] != (height, width):  # rare: a size that output_scale does not divide
             image = np.asarray(cv2.resize(image, (width, height)), np.uint8)
-        step, shape = scale * self.stride, self.stretch.shape
+        step, shape = scale * self.stride, self.slope_x.shape
         # The word that begins at a pixel holds its three bytes and one of the next pixel.
         first = (scale // 2) * (3 * width + 3)
         strides = (step * 3 * width, step * 3)

@@ -26,11 +26,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from grin_ros.camera import Camera
+from grin_ros.camera.dense import interpolated
 
 Array = NDArray[np.float32]
 
 SMOOTH = 1.1  # four neighbours whose depths differ by less lie on one surface
 SAME_RAY = 1e-3  # [rad]
+EXACT = 1e-4  # [px] what float32 has left at the end of a row
 OUTSIDE = -10.0  # [px] no pixel of any image
 
 
@@ -59,21 +61,24 @@ class Rectifier:
     def __init__(self, source: Camera, target: Camera) -> None:
         """Follow each ray of the target into the source."""
         self.source, self.target = source, target
-        shape = (target.height, target.width)
-        rays = target.rays().reshape(-1, 3)
-        pixels = source.project(rays)
-        size = np.array([source.width, source.height])
-        seen = np.all((pixels > -0.5) & (pixels < size - 0.5), axis=-1)  # False for NaN
-        # Beyond the fold of its polynomial a lens model sends rays back into the image.
-        back = np.linalg.norm(source.rays_at(pixels[seen]) - rays[seen], axis=-1)
-        seen[np.flatnonzero(seen)[~(back < SAME_RAY)]] = False
-        pixels = np.where(seen[:, None], pixels, OUTSIDE)
+        pixels = interpolated(self._seen_at, target.width, target.height, EXACT)
+        size = np.array([source.width, source.height], np.float32)[:, None, None]
+        seen = np.all((pixels > -0.5) & (pixels < size - 0.5), axis=0)  # False for NaN
+        pixels[:, ~seen] = OUTSIDE
         corner = np.floor(pixels)
-        whole = np.all((corner >= 0) & (corner < size - 1), axis=-1)
-        corner = np.where(whole[:, None], corner, OUTSIDE)
-        self._pixels, self._corner = (
-            [np.ascontiguousarray(plane.reshape(shape), np.float32) for plane in each.T]
-            for each in (pixels, corner))
+        corner[:, ~np.all((corner >= 0) & (corner < size - 1), axis=0)] = OUTSIDE
+        self._pixels, self._corner = pixels, corner  # (2, H, W) u and v
+
+    def _seen_at(self, pixels: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return where (N, 2) pixels of the target lie in the source; NaN where nowhere."""
+        x, y = self.target.normalised(*pixels.T)
+        points = np.stack([x, y, np.ones_like(x)], -1)
+        found = self.source.project(points)
+        # Beyond the fold of its polynomial a lens model sends rays back into the image.
+        rays = points / np.linalg.norm(points, axis=-1, keepdims=True)
+        back = np.linalg.norm(self.source.rays_at(found) - rays, axis=-1)
+        found[~(back < SAME_RAY)] = np.nan
+        return found
 
     def depth(self, depth: Array) -> Array:
         """

@@ -22,12 +22,14 @@ from pathlib import Path
 import time
 from typing import Any
 
+import numpy as np
 import pytest
 
 robots = pytest.importorskip('robot', reason='ROS 2 is not installed')
 qos = pytest.importorskip('rclpy.qos')
 CompressedImage = pytest.importorskip('sensor_msgs.msg').CompressedImage
 
+from grin_ros.messages import image_to_msg  # noqa: E402
 from grin_ros.node.scale_notes import UNSEEN  # noqa: E402
 
 
@@ -135,3 +137,20 @@ def test_a_clock_that_goes_back_is_a_new_beginning(
             break
     warned(robot, *words)
     assert 'Traceback' not in node.log and node.stop() == 0
+
+
+def test_images_that_leave_high_bits_empty_are_named(
+        start_node: Callable, tiny_bundle: Path, make_robot: Callable) -> None:
+    """Twelve bits in the low ones of sixteen are a very dark picture."""
+    topics = {'image': '/bits/image', 'info': '/bits/camera_info'}
+    start_node('dark', bundle=tiny_bundle, max_age=30, **topics)
+    robot = make_robot('dark', outputs=('depth',), **topics)
+    robot.wait_until_heard()
+    levels = (robots.picture().astype(np.uint16) << 4)[..., 0]
+
+    def shown() -> bool:
+        robot.send(image_to_msg(levels, 'mono16', robot.header()), robots.pinhole_info())
+        robot.spin(0.05)
+        return has_warned(robot, 'bits', '/bits/image', str(levels.max()), 'shift')
+    robot.wait(shown, 'a warning about the bits')
+    assert int(robot.settled()['answered']) > 0  # a dark picture is one

@@ -193,6 +193,29 @@ def test_region_of_interest_and_binning_are_of_the_full_sensor() -> None:
     assert np.allclose(camera.rays_at([[0, 0]]), whole.rays_at([[100.5, 40.5]]), atol=1e-6)
 
 
+@pytest.mark.parametrize('d', [[], [0.0] * 4, [0.0] * 8])
+@pytest.mark.parametrize('model', ['', 'none', 'pinhole', 'perspective', 'double_sphere'])
+def test_without_distortion_its_model_does_not_matter(model: str, d: list[float]) -> None:
+    camera = Camera.from_camera_info(camera_info(distortion_model=model, d=d), rectified=False)
+    assert camera.is_pinhole and camera == Camera(K, 640, 480)
+
+
+@pytest.mark.parametrize('model', ['fisheye', 'equidistant', 'Kannala_Brandt', 'prism_fisheye'])
+def test_a_fisheye_without_numbers_is_no_pinhole(model: str) -> None:
+    with pytest.raises(GrinError, match='not 0|unknown'):
+        Camera.from_camera_info(camera_info(distortion_model=model, d=[]), rectified=False)
+
+
+@pytest.mark.parametrize('model, count, words', [
+    ('plumb_bob', 8, 'plumb_bob needs 0 or 4 or 5 numbers in D, not 8: rational_polynomial has'),
+    ('rational_polynomial', 4, 'not 4: plumb_bob or equidistant has'),
+    ('equidistant', 6, 'not 6: calibrate')])
+def test_numbers_of_another_model_are_no_guess(model: str, count: int, words: str) -> None:
+    message = camera_info(distortion_model=model, d=[0.01] * count)
+    with pytest.raises(GrinError, match=words):
+        Camera.from_camera_info(message, rectified=False)
+
+
 @pytest.mark.parametrize('change, remedy', [
     ({'k': np.zeros(9), 'p': np.zeros(12)}, 'calibrate'),
     ({'k': np.full(9, np.nan)}, 'finite'),

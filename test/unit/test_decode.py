@@ -22,7 +22,7 @@ import numpy as np
 import pytest
 
 from grin_ros.camera import Camera
-from grin_ros.diffusion.depth_codec import DepthCodec
+from grin_ros.diffusion.depth_codec import angular_pitch, DepthCodec
 from grin_ros.errors import GrinError
 from grin_ros.inference.decode import Decoder
 from grin_ros.inference.preprocess import View
@@ -79,6 +79,14 @@ def test_rays_that_point_backwards_have_no_depth() -> None:
     depth = decode(decoder(fisheye), 2.0)
     assert np.isnan(depth[64, 0]) and depth[64, 80] == pytest.approx(2.0, rel=1e-3)
     assert not (depth <= 0).any()
+
+
+def test_what_is_interpolated_of_a_lens_moves_no_scale() -> None:
+    """The pitch of a pixel scales all of a canonical depth, and is 1/300 of the rays' own size."""
+    camera = Camera(Camera.from_hfov(80, 640, 480).intrinsics, 640, 480, (-0.2, 0.05, 0.0, 0.0))
+    made = decoder(camera, 'canonical')
+    assert made.view.alpha == float(angular_pitch(made.view.network.rays()))
+    assert np.allclose(decode(made, 3.0), 3 * camera.rays()[..., 2], rtol=1e-5)
 
 
 def test_single_pixels_are_decoded_like_the_grid() -> None:

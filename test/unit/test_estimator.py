@@ -29,7 +29,8 @@ from grin_ros.backends.onnxruntime import OnnxRuntimeBackend
 from grin_ros.bundle import Bundle, load_bundle
 from grin_ros.camera import Camera
 from grin_ros.errors import GrinError
-from grin_ros.estimator import DepthEstimate, DepthEstimator, MAX_DECODERS
+from grin_ros.estimator import DepthEstimate, DepthEstimator
+from grin_ros.inference.decoders import Decoders, MAX_DECODERS, MAX_PIXELS
 from grin_ros.inference.prompts import PROMPTED_SIGMA
 
 pytest.importorskip('onnxruntime', reason='no ONNX Runtime: pip install "grin_ros[cpu]"')
@@ -167,6 +168,41 @@ def test_cameras_in_turn_are_prepared_once(tiny_bundle: Path) -> None:
         return [made._decoder(Camera.from_hfov(50 + index, 160, 120), 1)
                 for index in range(MAX_DECODERS)]
     assert all(again is first for again, first in zip(decoders(), decoders(), strict=True))
+
+
+def test_a_large_camera_whose_lens_moves_does_not_fill_the_memory(
+        estimator: DepthEstimator) -> None:
+    """Each frame of it has a decoder of its own: 16 of 4K would hold half a gigabyte."""
+    decoders = Decoders(estimator.bundle.codec, estimator.input_size, estimator.query_stride)
+    most = MAX_PIXELS // (3840 * 2160)
+    for index in range(most + 2):
+        camera = Camera.pinhole(3000 + index, 3000, 1920, 1080, 3840, 2160)
+        latest = decoders(camera, 1)
+        assert decoders.num_pixels == min(index + 1, most) * 3840 * 2160 <= MAX_PIXELS
+        assert decoders(camera, 1) is latest
+
+
+def test_one_camera_is_kept_however_large(estimator: DepthEstimator) -> None:
+    decoders = Decoders(estimator.bundle.codec, estimator.input_size, estimator.query_stride)
+    camera = Camera.from_hfov(60, 8192, MAX_PIXELS // 8192 + 1)
+    assert decoders(camera, 1) is decoders(camera, 1)
+    small = decoders(CAMERA, 1)
+    assert decoders.num_pixels == small.ray_z.size
+
+
+@pytest.mark.parametrize('distortion', [(), (-0.2, 0.05, 0.0, 0.0)])
+def test_a_lens_that_moves_asks_for_few_rays(
+        estimator: DepthEstimator, distortion: tuple[float, ...],
+        monkeypatch: pytest.MonkeyPatch) -> None:
+    """An autofocus is another camera in each frame, which must not cost more than the network."""
+    asked, rays_at = list[int](), Camera.rays_at
+    monkeypatch.setattr(Camera, 'rays_at', lambda camera, pixels: (
+        asked.append(len(pixels)), rays_at(camera, pixels))[1])
+    for f_px in (1000.0, 1000.1):
+        camera = Camera(Camera.pinhole(f_px, f_px, 640, 360, 1280, 720).intrinsics, 1280, 720,
+                        distortion)
+        estimator._decoder(camera, 1)
+    assert sum(asked) < (0.06 if distortion else 1e-4) * 2 * 1280 * 720
 
 
 def test_without_a_camera_depth_is_the_default_pinholes_and_not_metric(

@@ -16,6 +16,7 @@
 
 """The published camera_info describes the grid, and is the same until the camera changes."""
 
+import cv2
 import numpy as np
 import pytest
 
@@ -62,9 +63,26 @@ def test_camera_info_describes_the_grid(rectified: bool, changes: dict, scale: i
         before, after = (each[:, :2] / each[:, 2:] for each in (before, after))
         assert np.abs((before - (x, y) + 0.5) / s - 0.5 - after).max() < 1e-9
     assert (msg.width, msg.height) == (grid.width, grid.height)
-    assert msg.r.tolist() == source.r.tolist() and msg.header.frame_id == 'eye'
+    turn = np.eye(3).ravel() if rectified else source.r
+    assert msg.r.tolist() == turn.tolist() and msg.header.frame_id == 'eye'
     assert (msg.roi, msg.binning_x, msg.binning_y) == (msgs.RegionOfInterest(), 0, 0)
     assert list(msg.d) == ([0.0] * 5 if rectified else list(source.d))
+
+
+@pytest.mark.parametrize('p', [[480.0, 0, 318, -24, 0, 470, 239, 0, 0, 0, 1, 0], [0.0] * 12])
+@pytest.mark.parametrize('scale', [1, 2])
+def test_whoever_rectifies_what_is_rectified_gets_it_back(p: list[float], scale: int) -> None:
+    """With D = 0 and K = P an R would turn the picture a second time."""
+    source = calibration(p=p)
+    camera = Camera.from_camera_info(source, rectified=True)
+    grid = camera.scaled(camera.width // scale, camera.height // scale)
+    msg = GridInfo().to_msg(source, grid, True, Header())
+    assert not any(msg.d)
+    u, v = cv2.initUndistortRectifyMap(
+        msg.k.reshape(3, 3), np.array(msg.d), msg.r.reshape(3, 3), msg.p.reshape(3, 4)[:, :3],
+        (msg.width, msg.height), cv2.CV_32FC1)
+    assert np.abs(u - np.arange(msg.width)).max() < 1e-3
+    assert np.abs(v - np.arange(msg.height)[:, None]).max() < 1e-3
 
 
 def test_camera_info_never_has_a_zero_p() -> None:

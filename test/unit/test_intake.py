@@ -22,6 +22,7 @@ import numpy as np
 import pytest
 
 from grin_ros.messages import image_to_msg, intake
+from grin_ros.messages.grid_info import camera_info_fields
 from grin_ros.messages.intake import CameraInfos, read_frame, Rejected
 
 msgs = pytest.importorskip('sensor_msgs.msg', reason='ROS 2 is not installed')
@@ -137,7 +138,7 @@ def test_a_camera_without_its_info_waits_once_and_keeps_nobody_else_waiting(
     (None, 'no_camera_info', 'require_camera_info'),
     (info(k=[0.0] * 9), 'bad_camera_info', 'not calibrated'),
     (info(f_px=float('nan')), 'bad_camera_info', 'finite'),
-    (info(p=[float('nan')] * 12), 'bad_camera_info', 'P that is not finite'),
+    (info(distortion_model='plumb_bob', d=[0.1] * 8), 'bad_camera_info', 'rational_polynomial'),
     (info(distortion_model='bent', d=[0.1]), 'bad_camera_info', 'bent'),
     (info(width=640), 'camera_info_size', '64x48.*640x48'),
     (info(width=0), 'bad_camera_info', 'size'),
@@ -149,6 +150,29 @@ def test_what_is_wrong_is_said_with_the_topic(message: object, cause: str, words
     with pytest.raises(Rejected, match=words) as error:
         read_frame(image(), False, store, '/image')
     assert error.value.cause == cause and TOPIC in str(error.value)
+
+
+def test_rectified_images_need_a_finite_p() -> None:
+    store = CameraInfos(TOPIC, rectified=True, required=True)
+    store.put(info(p=[float('nan')] * 12))
+    with pytest.raises(Rejected, match=r'not finite: \[nan, nan.*parameter rectified') as error:
+        read_frame(image(), False, store, '/image')
+    assert error.value.cause == 'bad_camera_info' and 'float64' not in str(error.value)
+
+
+def test_raw_images_do_without_p_and_r() -> None:
+    """Neither is used, and neither goes on as NaN: the P of what is published is K's."""
+    sent = info(p=[float('nan')] * 12, r=[float('inf')] * 9)
+    store = infos()
+    store.put(sent)
+    frame = read_frame(image(), False, store, '/image')
+    assert frame.camera.intrinsics[0, 0] == 60
+    assert not frame.info.p.any() and frame.info.r.tolist() == np.eye(3).ravel().tolist()
+    assert np.isnan(sent.p).all() and np.isinf(sent.r).all()  # the sender's own
+    fields = camera_info_fields(frame.info, frame.camera, False)
+    assert all(np.isfinite(fields[name]).all() for name in 'dkrp')
+    store.put(info(sec=2))
+    assert read_frame(image(sec=2), False, store, '/image').info.r.tolist() == [0.0] * 9
 
 
 @pytest.mark.parametrize('message', [None, info(k=[0.0] * 9), info(width=640)])
@@ -164,6 +188,22 @@ def test_a_usable_info_is_used_even_when_not_required() -> None:
     store = infos(required=False)
     store.put(info())
     assert read_frame(image(), False, store, '/image').camera is not None
+
+
+def test_a_frame_tells_how_many_bits_its_camera_uses() -> None:
+    """12 bits in 16 are an almost black picture, of which the node can warn."""
+    store = infos()
+    store.put(info())
+    dim = np.full((48, 64), 100, np.uint16)
+    dim[3, 5] = 4095
+    header = Header()
+    header.stamp.sec = 1
+    frame = read_frame(image_to_msg(dim, 'mono16', header), False, store, '/image')
+    assert frame.max_level == 4095 and frame.image.max() == 16
+    assert read_frame(image(), False, store, '/image').max_level is None
+    store = infos(required=False)
+    assert read_frame(image_to_msg(dim, 'mono16', header), False, store, '/image'
+                      ).max_level == 4095
 
 
 def test_a_bad_image_names_its_topic() -> None:

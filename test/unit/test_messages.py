@@ -40,16 +40,23 @@ def message(array: np.ndarray, encoding: str, /, **changes: object) -> msgs.Imag
 
 @pytest.mark.parametrize('encoding, code', [
     ('rgb8', None), ('bgr8', cv2.COLOR_RGB2BGR), ('rgba8', cv2.COLOR_RGB2RGBA),
-    ('bgra8', cv2.COLOR_RGB2BGRA)])
+    ('bgra8', cv2.COLOR_RGB2BGRA), ('8UC3', cv2.COLOR_RGB2BGR)])
 def test_colour_encodings_give_the_same_rgb(encoding: str, code: int | None) -> None:
     packed = PICTURE if code is None else cv2.cvtColor(PICTURE, code)
     assert np.array_equal(messages.image_from_msg(message(packed, encoding)), PICTURE)
 
 
-def test_grey_becomes_three_equal_channels() -> None:
+@pytest.mark.parametrize('encoding', ['mono8', '8UC1'])
+def test_grey_becomes_three_equal_channels(encoding: str) -> None:
     grey = PICTURE[..., 0].copy()
-    assert np.array_equal(messages.image_from_msg(message(grey, 'mono8')),
+    assert np.array_equal(messages.image_from_msg(message(grey, encoding)),
                           np.stack([grey] * 3, -1))
+
+
+@pytest.mark.parametrize('encoding, order', [('rgb16', 1), ('bgr16', -1)])
+def test_colours_of_16_bits_give_the_same_rgb(encoding: str, order: int) -> None:
+    packed = PICTURE[..., ::order].astype(np.uint16) * 257
+    assert np.array_equal(messages.image_from_msg(message(packed, encoding)), PICTURE)
 
 
 @pytest.mark.parametrize('big', [False, True])
@@ -109,6 +116,18 @@ def test_every_encoding_may_have_padded_rows_of_either_byte_order(encoding: str)
     other = message(padded, encoding, height=8, width=8, step=padded.shape[1], is_bigendian=1)
     assert plain.shape == (8, 8, 3)
     assert np.array_equal(plain, messages.image_from_msg(other))
+
+
+@pytest.mark.parametrize('encoding', sorted(messages.LAYOUTS))
+def test_the_largest_number_is_that_of_16_bits_in_either_byte_order(encoding: str) -> None:
+    kind, channels, _ = messages.LAYOUTS[encoding]
+    array = np.full((12, 8, channels), 7, kind)
+    array[4, 5] = 200 if kind == 'u1' else 0x0ffe
+    for order in '<>':
+        packed = array.astype(array.dtype.newbyteorder(order)).reshape(12, -1).view(np.uint8)
+        packed = np.pad(packed, ((0, 0), (0, 6)), constant_values=255)
+        msg = message(packed, encoding, height=8, width=8, is_bigendian=int(order == '>'))
+        assert messages.max_level(msg) == (None if kind == 'u1' else 0x0ffe)
 
 
 @pytest.mark.parametrize('changes, words', [

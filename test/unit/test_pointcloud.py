@@ -58,6 +58,20 @@ def test_points_project_back_onto_their_pixels(name: str, stride: int) -> None:
     assert np.array_equal(points[exists][:, 2], depth[::stride, ::stride][exists])
 
 
+@pytest.mark.parametrize('name', CAMERAS)
+def test_distances_are_depth_times_what_the_ray_stretches_it(name: str) -> None:
+    grid = CloudGrid(CAMERAS[name], 2)
+    assert np.allclose(grid.stretch, 1 / CAMERAS[name].rays()[::2, ::2, 2], rtol=1e-5)
+    assert grid.no_ray is None and grid.stretch is grid.stretch
+
+
+def test_the_rays_of_a_pinhole_are_one_row_and_one_column() -> None:
+    """A lens that focuses has others in each frame; 4K of them took a third of a second."""
+    grid = CloudGrid(Camera.from_hfov(70, 640, 480), 1)
+    assert grid.slope_x.shape == grid.slope_y.shape == (480, 640)
+    assert (grid.slope_x.strides[0], grid.slope_y.strides[1]) == (0, 0)
+
+
 def test_no_point_has_only_some_coordinates() -> None:
     points = CloudGrid(PINHOLE, 1).points(depth_image(), IMAGE)
     finite = np.isfinite(points[..., :3])

@@ -84,6 +84,25 @@ def test_every_pixel_has_what_its_ray_saw() -> None:
     assert not inside.any()
 
 
+@pytest.mark.parametrize('name', CAMERAS)
+def test_few_pixels_are_followed_and_all_are_right(
+        name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A lens that focuses is followed anew in each frame; each pixel of 1080p took 4 s."""
+    source, target = CAMERAS[name].scaled(640, 480), TARGET.scaled(640, 480)
+    expected = source.project(target.rays_at(target.pixel_grid())).T.reshape(2, 480, 640)
+    asked, project = list[int](), Camera.project
+    monkeypatch.setattr(Camera, 'project', lambda camera, points: (
+        asked.append(len(points)), project(camera, points))[1])
+    v, u = np.mgrid[:480, :640].astype(np.float32)
+    made = Rectifier(source, target)
+    seen = np.isfinite(made.nearest(u))
+    assert seen.mean() > 0.3 and sum(asked) < 0.1 * 480 * 640
+    assert np.abs(np.stack(made._pixels) - expected)[:, seen].max() < 1e-3
+    right = [np.abs(made.nearest(plane) - where)[seen].max()
+             for plane, where in zip((u, v), expected)]
+    assert max(right) < 0.501
+
+
 def test_what_the_source_does_not_see_is_unknown_in_depth_and_black_in_the_image() -> None:
     wide = Camera.pinhole(40, 40, 79.5, 59.5, 160, 120)
     barrel = Camera(K, 160, 120, (-0.45, 0.0, 0.0, 0.0))  # folds over within the wide view
