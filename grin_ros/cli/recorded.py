@@ -25,8 +25,8 @@ from types import SimpleNamespace
 from typing import Any
 
 from grin_ros.errors import GrinError, require
-from grin_ros.messages.grid_info import camera_info_fields
 from grin_ros.messages.contrast import check_contrast
+from grin_ros.messages.grid_info import camera_info_fields
 from grin_ros.messages.intake import CameraInfos, Frame, read_frame, rectified_rule
 from grin_ros.messages.odometry import make_ranges
 from grin_ros.messages.ranges import Ranges
