@@ -36,6 +36,7 @@ from grin_ros.evaluation.steps import (
     SAMPLES,
     STEPS,
     steps_table,
+    text_with_place,
     write_markdown,
 )
 
@@ -59,6 +60,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Measure, print and write the table."""
     need_place(options.markdown, '--markdown')
+    if options.markdown:
+        text_with_place(options.markdown)
     estimator = load_estimator(options)
     regression = options.regression and DepthEstimator.load(
         options.regression, options.backend, cpu_threads=options.threads,
@@ -75,9 +78,9 @@ def run(options: argparse.Namespace) -> int:
                f'{host["load"]:.1f}; about {width}x{height} pixels into the network, one in '
                f'{estimator.query_stride ** 2} asked.')
     print(f'{caption}\n\n{table}')
-    if options.markdown:
-        write_markdown(options.markdown, caption, table)
     write_json(options.json, {
         'bundle': estimator.bundle.name, 'backend': estimator.backend.reason, 'machine': host,
         'protocol': vars(protocol), 'frames': frames, 'rows': rows})
+    if options.markdown:
+        write_markdown(options.markdown, caption, table)
     return 0

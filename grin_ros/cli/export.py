@@ -24,8 +24,8 @@ from typing import Any
 
 from grin_ros.bundle import FOV_RANGE_DEG, INPUT_SIZE, load_bundle, QUERY_STRIDE
 from grin_ros.cli.options import complain
-from grin_ros.errors import require
-from grin_ros.inference.preprocess import STRIDES
+from grin_ros.errors import GrinError, require
+from grin_ros.inference.preprocess import COARSEST_STRIDE, STRIDES
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -49,6 +49,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> None:
     """Export, and compare ONNX Runtime with torch on the probe."""
+    facts = checked_facts(options)
     for module in ('torch', 'onnx', 'onnxscript', 'onnxruntime', 'safetensors'):
         require(module, 'train')
     from grin_ros.train import checkpoint
@@ -56,7 +57,6 @@ def run(options: argparse.Namespace) -> None:
     from grin_ros.train.export import export_bundle
     from grin_ros.train.loop import open_shards
 
-    facts = dict(fact.partition('=')[::2] for fact in options.provenance)
     held_out: Any = open_shards(tuple(options.val)) if options.val else ()
     differences = export_bundle(
         checkpoint.load(options.checkpoint), options.output, name=options.name,
@@ -69,3 +69,23 @@ def run(options: argparse.Namespace) -> None:
     size = sum(path.stat().st_size for path in options.output.iterdir()) / 1e6
     print(f'{options.output}: {size:.1f} MB; largest difference from torch in P per step count: '
           + ', '.join(f'{steps}: {value:.1e}' for steps, value in differences.items()))
+
+
+def checked_facts(options: argparse.Namespace) -> dict[str, str]:
+    """
+    Return the facts of --provenance.
+
+    :raises GrinError: for options that no bundle can have.
+    """
+    if min(options.input_size) < COARSEST_STRIDE:
+        raise GrinError(f'--input-size {options.input_size[0]} {options.input_size[1]}: give at '
+                        f'least {COARSEST_STRIDE} {COARSEST_STRIDE}')
+    low, high = options.fov_range
+    if not 0 < low <= high < 360:
+        raise GrinError(f'--fov-range {low:g} {high:g}: give the least and the largest field of '
+                        'view, above 0 and below 360 deg')
+    facts = dict(fact.partition('=')[::2] for fact in options.provenance)
+    for fact in options.provenance:
+        if not fact.partition('=')[0] or '=' not in fact:
+            raise GrinError(f'--provenance {fact}: write KEY=VALUE')
+    return facts

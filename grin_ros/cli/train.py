@@ -19,11 +19,14 @@
 from __future__ import annotations
 
 import argparse
+from contextlib import redirect_stderr, redirect_stdout, suppress
 import math
+import os
 from pathlib import Path
 import signal
 import sys
 import time
+from typing import Any, cast, TextIO
 
 from grin_ros.errors import require
 
@@ -48,7 +51,8 @@ def run(options: argparse.Namespace) -> int:
     from grin_ros.train.loop import train
 
     config = load_config(options.config, options.set)
-    with Stop(options.minutes) as stop:
+    with (redirect_stdout(cast(TextIO, Unheard(sys.stdout))),
+          redirect_stderr(cast(TextIO, Unheard(sys.stderr))), Stop(options.minutes) as stop):
         path = train(config, resume=options.resume == 'auto', stop=stop)
     if PartialState().is_main_process:  # the others choose none
         print(f'checkpoint to export: {path}')
@@ -82,5 +86,44 @@ class Stop:
     def _interrupt(self, number: int, _: object) -> None:
         """Note a signal; the next of its kind does what it did before."""
         self.code = 128 + number
-        print('saving after this step; once more to end at once', file=sys.stderr, flush=True)
         signal.signal(number, self._before[signal.Signals(number)])
+        # It may have come amid a write to the same stream, which takes no other then.
+        with suppress(OSError, RuntimeError):
+            print('saving after this step; once more to end at once', file=sys.stderr, flush=True)
+
+
+class Unheard:
+    """
+    A stream whose reader may go: what is lost are words, and not what was learnt.
+
+    In ``grin train 2>&1 | tee log`` Ctrl-C ends tee, too, and what follows has nowhere to go.
+    """
+
+    def __init__(self, stream: TextIO) -> None:
+        """Wrap a stream."""
+        self._stream = stream
+
+    def __getattr__(self, name: str) -> Any:
+        """Be like the stream in all else."""
+        return getattr(self._stream, name)
+
+    def write(self, text: str) -> int:
+        """Write what can be written."""
+        try:
+            return self._stream.write(text)
+        except OSError as error:
+            self._drop(error)
+            return len(text)
+
+    def flush(self) -> None:
+        """Flush what can be."""
+        try:
+            self._stream.flush()
+        except OSError as error:
+            self._drop(error)
+
+    def _drop(self, error: OSError) -> None:
+        """Send what follows nowhere, or Python tries the rest again as it ends, and fails."""
+        if isinstance(error, BrokenPipeError):
+            with suppress(OSError):
+                os.dup2(os.open(os.devnull, os.O_WRONLY), self._stream.fileno())

@@ -39,6 +39,7 @@ COLUMNS = {  # figure of a row -> heading, digits
     'within_1_sigma': ('within 1 sigma', 3), 'edge_abs_rel': ('abs_rel at edges', 4),
     'total_ms': ('latency [ms]', 0)}
 START, END = '<!-- steps -->', '<!-- /steps -->'
+PLACE = re.compile(f'{START}.*{END}', re.DOTALL)
 
 
 def steps_table(estimator: DepthEstimator, samples: Iterable[Sample], protocol: Protocol,
@@ -51,6 +52,7 @@ def steps_table(estimator: DepthEstimator, samples: Iterable[Sample], protocol: 
     :returns: rows with steps, samples and COLUMNS, means over all frames with truth.
     """
     rows: dict[tuple[str, int, int], list[Row]] = {}
+    steps, draws = sorted(set(steps)), sorted(set(draws))  # asked twice, measured once
 
     def run(label: str, model: DepthEstimator, sample: Sample, name: str, step: int,
             draw: int) -> None:
@@ -117,15 +119,29 @@ def write_markdown(path: Path, caption: str, table: str) -> None:
     :raises GrinError: for a file without the two markers.
     """
     block = f'{START}\n{caption}\n\n{table}\n{END}'
+    text = text_with_place(path)
     try:
-        text = path.read_text('utf-8') if path.exists() else f'{block}\n'
-        if START not in text or END not in text:
-            raise GrinError(f'{path} has no place for the table: put the lines {START} and {END} '
-                            'into it')
-        path.write_text(re.sub(f'{START}.*{END}', lambda _: block, text, flags=re.DOTALL),
-                        encoding='utf-8')
+        path.write_text(PLACE.sub(lambda _: block, text), encoding='utf-8')
     except OSError as error:
         raise GrinError(f'{path} cannot be written: {error.strerror}') from error
+
+
+def text_with_place(path: Path) -> str:
+    """
+    Return the text of a file that has a place for the table; a new file is just that.
+
+    :raises GrinError: for a file without the two markers.
+    """
+    try:
+        text = path.read_text('utf-8') if path.exists() else f'{START}{END}\n'
+    except OSError as error:
+        raise GrinError(f'{path} cannot be read: {error.strerror}') from error
+    except UnicodeDecodeError:
+        raise GrinError(f'{path} is no text: give a Markdown file, or a new name') from None
+    if not PLACE.search(text):
+        raise GrinError(f'{path} has no place for the table: put the lines {START} and {END} '
+                        'into it')
+    return text
 
 
 def machine() -> dict[str, Any]:

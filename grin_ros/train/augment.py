@@ -107,7 +107,7 @@ def random_crop(sample: Sample, size: tuple[int, int], rng: np.random.Generator,
     fraction = rng.uniform(smallest, 1.0) if rng.random() < 0.6 else 1.0
     narrowest = 2 * camera.intrinsics[0, 0] * math.tan(math.radians(MIN_HFOV_DEG) / 2)
     width = min(width, max(width * fraction, narrowest))
-    w = max(16, round(width))
+    w = min(camera.width, max(16, round(width)))  # frames may be smaller
     h = min(camera.height, max(16, round(w / aspect)))
     x = int(rng.integers(0, camera.width - w + 1))
     y = int(rng.integers(0, camera.height - h + 1))

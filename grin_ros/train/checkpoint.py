@@ -19,7 +19,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, field
 import json
 from pathlib import Path
 from typing import Any
@@ -46,6 +47,9 @@ class Checkpoint:
     :param model: weights to continue from; empty in a best checkpoint.
     :param optimizer: moments of the optimiser, named ``key/parameter``; may be empty.
     :param step: optimiser steps done.
+    :param n_averaged: updates of the average, fewer than steps where a spike went back; older
+        files do not say.
+    :param guard: mean and seen of the SpikeGuard; empty in older files.
     """
 
     config: GrinConfig
@@ -54,23 +58,37 @@ class Checkpoint:
     optimizer: dict[str, Tensor]
     step: int
     metrics: dict[str, Any]
+    n_averaged: int | None = None
+    guard: dict[str, float] = field(default_factory=dict)
 
 
 def save(path: Path, checkpoint: Checkpoint) -> None:
-    """Write atomically: a killed run leaves the previous checkpoint whole."""
+    """
+    Write atomically: a killed run or a full disk leaves the previous checkpoint whole.
+
+    :raises GrinError: when it cannot be written.
+    """
     tensors: dict[str, Tensor] = {}
     for part in ('ema', 'model', 'optimizer'):
         for name, value in getattr(checkpoint, part).items():
             tensors[f'{part}.{name}'] = value.detach().cpu().contiguous()
     header = {'config': checkpoint.config.to_dict(), 'step': checkpoint.step,
               'metrics': checkpoint.metrics}
-    path.parent.mkdir(parents=True, exist_ok=True)
+    if checkpoint.model:  # else nothing goes on from here
+        header |= {'n_averaged': checkpoint.n_averaged, 'guard': checkpoint.guard}
     partial = path.with_name(path.name + '.tmp')
-    # safetensors refuses tensors that share storage; contiguous copies never do here.
-    save_file(tensors, partial, metadata={'grin_ros': json.dumps(header)})
-    # safetensors writes for the owner alone; a bundle installed by root must serve everybody.
-    partial.chmod(0o644)
-    partial.replace(path)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        # safetensors refuses tensors that share storage; contiguous copies never do here.
+        save_file(tensors, partial, metadata={'grin_ros': json.dumps(header)})
+        # safetensors writes for the owner alone; a bundle installed by root must serve everybody.
+        partial.chmod(0o644)
+        partial.replace(path)
+    except (OSError, SafetensorError) as error:
+        with suppress(OSError):
+            partial.unlink()  # a full disk has better use for the room
+        raise GrinError(f'{path} cannot be written ({error}): make room there, or choose another '
+                        'output; what was there before still is') from error
 
 
 def load(path: Path) -> Checkpoint:
@@ -83,15 +101,17 @@ def load(path: Path) -> Checkpoint:
         with safe_open(path, framework='pt') as file:
             header = json.loads((file.metadata() or {})['grin_ros'])
             tensors = {name: file.get_tensor(name) for name in file.keys()}
-        config = GrinConfig.from_dict(header['config'])
+        parts: dict[str, dict[str, Tensor]] = {'ema': {}, 'model': {}, 'optimizer': {}}
+        for name, tensor in tensors.items():
+            part, _, rest = name.partition('.')
+            parts[part][rest] = tensor
+        return Checkpoint(
+            GrinConfig.from_dict(header['config']), step=int(header['step']),
+            metrics=dict(header['metrics']), n_averaged=header.get('n_averaged'),
+            guard=dict(header.get('guard', {})), **parts)
     except (OSError, SafetensorError, KeyError, TypeError, ValueError) as error:
-        raise GrinError(f'{path} is not a usable checkpoint ({error}): '
+        raise GrinError(f'{path} is not a usable checkpoint ({error!r}): '
                         'give another one, or train again') from error
-    parts: dict[str, dict[str, Tensor]] = {'ema': {}, 'model': {}, 'optimizer': {}}
-    for name, tensor in tensors.items():
-        part, _, rest = name.partition('.')
-        parts[part][rest] = tensor
-    return Checkpoint(config, step=header['step'], metrics=header['metrics'], **parts)
 
 
 def restore(saved: Checkpoint, model: Grin, average: AveragedModel,
@@ -99,7 +119,7 @@ def restore(saved: Checkpoint, model: Grin, average: AveragedModel,
     """Put a run back to where it was when it saved a checkpoint."""
     model.load_state_dict(saved.model)
     average.module.load_state_dict(saved.ema)
-    average.n_averaged.fill_(saved.step)
+    average.n_averaged.fill_(saved.step if saved.n_averaged is None else saved.n_averaged)
     restore_optimizer(optimizer, saved.optimizer, names)
 
 

@@ -139,11 +139,11 @@ def load_config(path: Path, overrides: Sequence[str] = ()) -> TrainConfig:
     """
     Read a YAML file and apply ``key=value`` overrides (values in YAML syntax).
 
-    :raises GrinError: when the file is missing or a key is unknown; names the nearest key.
+    :raises GrinError: when the file or a value cannot be read, or a key is unknown.
     """
     try:
-        values = yaml.safe_load(Path(path).read_text())
-    except (OSError, yaml.YAMLError) as error:
+        values = yaml.safe_load(Path(path).read_text('utf-8'))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise GrinError(f'--config {path} cannot be read: {error}') from error
     if not isinstance(values, dict):
         raise GrinError(f'--config {path} holds no settings')
@@ -151,7 +151,11 @@ def load_config(path: Path, overrides: Sequence[str] = ()) -> TrainConfig:
         key, separator, value = override.partition('=')
         if not separator:
             raise GrinError(f'--set {override}: write key=value')
-        values[key] = yaml.safe_load(value)
+        try:
+            values[key] = yaml.safe_load(value)
+        except yaml.YAMLError as error:
+            raise GrinError(f'--set {override}: the value is no YAML '
+                            f'({" ".join(str(error).split())})') from error
     return config_from_dict(values)
 
 

@@ -57,6 +57,7 @@ from grin_ros.model.grin import Grin
 from grin_ros.train import checkpoint as checkpoints
 from grin_ros.train.calibrate import calibrate
 from grin_ros.train.onnx_weights import share_weights, write_int8
+from grin_ros.train.whole import whole
 
 OPSET = 18
 STEP_COUNTS = (1, 2, 4, 8)
@@ -83,15 +84,14 @@ def export_bundle(checkpoint: checkpoints.Checkpoint, folder: Path, *, name: str
                   licence: str = 'Apache-2.0', fov_range_deg: tuple[float, float] = FOV_RANGE_DEG,
                   ) -> dict[str, float]:
     """
-    Write a bundle and check it against torch.
+    Write a bundle and check it against torch; only then are files of an older one replaced.
 
-    :param folder: created; files of an older bundle in it are replaced.
+    :param folder: created; what else is in it stays.
     :param input_size: (width, height) [px] the network is meant for.
     :param held_out: rendered samples that sigma is calibrated on; none leaves it at 1.
     :param fov_range_deg: horizontal fields of view that training saw; others are warned of.
     :returns: the largest difference in P per step count.
-    :raises GrinError: when weights are not finite.
-    :raises RuntimeError: when ONNX Runtime and torch disagree by more than PARITY_P.
+    :raises GrinError: for weights that are not finite, or answers further apart than PARITY_P.
     """
     if not all(tensor.half().isfinite().all() for tensor in checkpoint.ema.values()):
         raise GrinError('the checkpoint holds weights that are not finite in fp16: export an '
@@ -101,30 +101,35 @@ def export_bundle(checkpoint: checkpoints.Checkpoint, folder: Path, *, name: str
     checkpoint = replace(checkpoint, model={}, optimizer={}, ema={
         name: tensor.half() for name, tensor in checkpoint.ema.items()})
     model = deployable(checkpoint)
-    folder.mkdir(parents=True, exist_ok=True)
+    with whole(folder, METADATA) as partial:
+        probe = make_probe(model)
+        _write(partial, model, checkpoint, probe, {
+            'format_version': FORMAT_VERSION, 'name': name, 'model': checkpoint.config.to_dict(),
+            'input_size': list(input_size), 'query_stride': query_stride, 'default_steps': 1,
+            'fov_range_deg': list(fov_range_deg),
+            **calibrate(model, held_out, input_size, STEP_COUNTS),
+            'provenance': {'training_steps': checkpoint.step, 'held_out': checkpoint.metrics,
+                           **(provenance or {})},
+            'licence': licence})
+        differences = check_parity(partial, probe)
+        if not max(differences.values()) <= PARITY_P:  # NaN, too
+            raise GrinError(f'ONNX Runtime differs from torch by more than {PARITY_P:g} in P '
+                            f'({differences}), so no bundle is written: export with another '
+                            'release of onnxruntime or torch')
+    return differences
+
+
+def _write(folder: Path, model: Grin, checkpoint: checkpoints.Checkpoint, probe: dict[str, Any],
+           facts: dict[str, Any]) -> None:
+    """Write the files of a bundle; facts get the sha256 of each."""
     graphs = export_graphs(model)
     write_int8(graphs['denoiser.onnx'], folder / INT8_DENOISER)
     share_weights(graphs, folder, 'weights.bin')
     checkpoints.save(folder / WEIGHTS, checkpoint)
-    probe = make_probe(model)
     np.savez_compressed(folder / PROBE, **probe)
-    facts = {
-        'format_version': FORMAT_VERSION, 'name': name, 'model': checkpoint.config.to_dict(),
-        'input_size': list(input_size), 'query_stride': query_stride, 'default_steps': 1,
-        'fov_range_deg': list(fov_range_deg),
-        **calibrate(model, held_out, input_size, STEP_COUNTS),
-        'provenance': {'training_steps': checkpoint.step, 'held_out': checkpoint.metrics,
-                       **(provenance or {})},
-        'licence': licence,
-        'files': {path.name: hashlib.sha256(path.read_bytes()).hexdigest()
-                  for path in sorted(folder / name for name in WRITTEN)}}
+    facts['files'] = {path.name: hashlib.sha256(path.read_bytes()).hexdigest()
+                      for path in sorted(folder / name for name in WRITTEN)}
     (folder / METADATA).write_text(json.dumps(facts, indent=1) + '\n', encoding='utf-8')
-    differences = check_parity(folder, probe)
-    worst = max(differences.values())
-    if not worst <= PARITY_P:  # NaN, too
-        raise RuntimeError(f'ONNX Runtime differs from torch by {worst:.2g} in P, '
-                           f'more than {PARITY_P:g}: {differences}')
-    return differences
 
 
 def deployable(checkpoint: checkpoints.Checkpoint) -> Grin:

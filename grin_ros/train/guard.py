@@ -32,6 +32,8 @@ class SpikeGuard:
     :param factor: a loss that many times the running mean is a spike.
     :param patience: spikes in a row that mean that the weights, not the batch, are bad.
     :param memory: steps over which the mean runs.
+    :param spikes: in a row, up to now; weights of such a moment are not to be kept.
+    :param returns: how often training went back without one good loss in between.
     """
 
     factor: float = 3.0
@@ -40,6 +42,7 @@ class SpikeGuard:
     mean: float = 0.0
     seen: int = 0
     spikes: int = 0
+    returns: int = 0
 
     def is_astray(self, loss: float) -> bool:
         """Return True when training must go back to its last checkpoint: NaN, or spikes."""
@@ -47,12 +50,13 @@ class SpikeGuard:
                                     or loss <= self._highest()):
             self.seen += 1
             self.mean += (loss - self.mean) / min(self.seen, self.memory)
-            self.spikes = 0
+            self.spikes = self.returns = 0
             return False
         self.spikes += 1
         if math.isfinite(loss) and self.spikes < self.patience:
             return False
         self.spikes = 0
+        self.returns += 1
         return True
 
     def _highest(self) -> float:

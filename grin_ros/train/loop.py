@@ -36,10 +36,9 @@ from grin_ros.errors import GrinError
 from grin_ros.train.anchor import Anchor
 from grin_ros.train.batches import StepBatches
 from grin_ros.train.config import TrainConfig
-from grin_ros.train.guard import SpikeGuard
 from grin_ros.train.loss import DiffusionLoss
 from grin_ros.train.run import Run
-from grin_ros.train.validate import picture, validate
+from grin_ros.train.validate import need_labels, picture, validate
 
 CPU_BF16 = ('amx_bf16', 'avx512_bf16')
 
@@ -52,17 +51,19 @@ def train(config: TrainConfig, resume: bool = True, stop: Callable[[], bool] = l
     :param resume: continue from the last checkpoint in config.output when there is one.
     :param stop: asked after each step; True ends with a checkpoint.
     :returns: the checkpoint to export: the best on held-out worlds, or the last.
-    :raises GrinError: when there is no data.
+    :raises GrinError: when there is no data, or no checkpoint came of it.
     """
     if config.threads:
         torch.set_num_threads(config.threads)
     accelerator = Accelerator(mixed_precision=mixed_precision_of(config))
     set_seed(config.seed)
     samples, held_out = open_shards(config.data), open_shards((config.val,))
+    need_labels(held_out, config.val_frames, config.val)
     run = Run(config)
     run.begin(resume)
     learner = Learner(run, accelerator)
     diary = Diary(run, held_out) if accelerator.is_main_process else None
+    due: set[str] = set()
     for batch in DataLoader(StepBatches(samples, config, accelerator.process_index),
                             batch_size=None, sampler=range(run.step, config.steps),
                             num_workers=config.num_workers, worker_init_fn=leave_signals):
@@ -71,16 +72,28 @@ def train(config: TrainConfig, resume: bool = True, stop: Callable[[], bool] = l
         # All processes end as soon as one is told to.
         told = torch.tensor(float(stop()), device=accelerator.device)
         finished = run.step == config.steps or accelerator.reduce(told, 'sum').item() > 0
+        if run.step % config.eval_every == 0 or run.step == config.steps:
+            due.add('judge')
+        if run.step % config.save_every == 0 or finished:
+            due.add('save')
         if diary is not None:
-            diary.note(scalars, batch['image'].shape[2:0:-1])
-            if run.step % config.eval_every == 0 or run.step == config.steps:
-                run.judge(diary.validate())
-            if run.step % config.save_every == 0 or finished:
-                run.save()
+            figures = {}
+            # A burst of the loss may end in going back: what it left must not be gone back to.
+            sound = bool(due) and run.is_sound()
+            # The end has its figures, and no later step would, were its batch only a bad one.
+            if 'judge' in due and (sound or run.step == config.steps):
+                run.judge(figures := diary.validate())
+            if sound:
+                if 'save' in due:
+                    run.save()
+                due.clear()
+            diary.note(scalars, batch['image'].shape[2:0:-1], figures)
         if finished:
             break
     if diary is not None:
         diary.close()
+        if due:
+            run.regret()
     return run.chosen
 
 
@@ -95,7 +108,7 @@ class Learner:
         # After prepare, which moves the model to its device.
         self._anchor = (Anchor(run.model.encoder.trunk, run.config.encoder_pull)
                         if run.config.encoder_pull else None)
-        self._guard, self._norm = SpikeGuard(), torch.zeros(())
+        self._norm = torch.zeros(())
 
     def learn(self, batch: dict[str, Tensor]) -> dict[str, Tensor]:
         """Take one step, or go back when the loss is astray; return the parts of the loss."""
@@ -109,7 +122,7 @@ class Learner:
             (config.seed, accelerator.process_index, run.step)).generate_state(1)[0])
         parts = self._objective(batch, seed)
         run.optimizer.zero_grad()
-        if self._guard.is_astray(accelerator.reduce(parts['loss'].detach(), 'mean').item()):
+        if run.guard.is_astray(accelerator.reduce(parts['loss'].detach(), 'mean').item()):
             # Every process sees the same mean, so all go back together; the data goes on.
             run.go_back()
         else:
@@ -131,14 +144,19 @@ class Diary:
         self._writer = SummaryWriter(Path(run.config.output) / 'tensorboard')
         self._progress = tqdm(total=run.config.steps, initial=run.step, desc='train', unit='step')
 
-    def note(self, scalars: dict[str, Tensor], size: tuple[int, ...]) -> None:
-        """Count a step, whose images had a size (width, height), and log it now and then."""
+    def note(self, scalars: dict[str, Tensor], size: tuple[int, ...],
+             figures: dict[str, float]) -> None:
+        """Count a step of images (width, height), log it now and then, and figures if any."""
+        step = self._run.step
         self._progress.update()
-        if self._run.step % self._config.log_every == 0:
+        if step % self._config.log_every == 0:
             for name, value in scalars.items():
-                self._writer.add_scalar(f'train/{name}', value.item(), self._run.step)
+                self._writer.add_scalar(f'train/{name}', value.item(), step)
             self._progress.set_postfix(l1=f'{scalars["l1_first"].item():.3f}',
                                        size='{}x{}'.format(*size))
+        if figures:
+            tqdm.write(f'step {step} ' + ' '.join(
+                f'{name} {value:.3f}' for name, value in figures.items()))
 
     def validate(self) -> dict[str, float]:
         """Return the figures of the averaged weights on held-out worlds."""
@@ -150,8 +168,6 @@ class Diary:
         self._writer.add_image('val/photo_predicted_true', picture(
             network, self._held_out[step % len(self._held_out)], self._config.input_size), step,
             dataformats='HWC')
-        tqdm.write(f'step {step} ' + ' '.join(
-            f'{name} {value:.3f}' for name, value in figures.items()))
         return figures
 
     def close(self) -> None:
@@ -161,8 +177,14 @@ class Diary:
 
 
 def leave_signals(worker: int) -> None:
-    """Leave Ctrl-C to the process that trains: it needs its workers for one more step."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    """
+    Leave signals to the process that trains: it needs its workers for one more step.
+
+    A terminal sends SIGINT, and timeout, Slurm and systemd SIGTERM, to workers, too. Those end
+    when the process that trains lets them go, or is gone.
+    """
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
 
 
 def mixed_precision_of(config: TrainConfig) -> str:

@@ -33,9 +33,12 @@ from grin_ros.model.grin import Grin
 from grin_ros.train import checkpoint as checkpoints
 from grin_ros.train.checkpoint import Checkpoint
 from grin_ros.train.config import TrainConfig
+from grin_ros.train.guard import SpikeGuard
 from grin_ros.train.optimizer import make_optimizer, warm_average
+from grin_ros.train.validate import worlds_id
 
 UNKNOWN = float('inf')
+MOST_RETURNS = 3  # to one checkpoint, without a good loss in between
 
 
 class Run:
@@ -44,6 +47,7 @@ class Run:
 
     :ivar average: of the weights, which is evaluated and shipped.
     :ivar step: optimiser steps done.
+    :ivar guard: sees the loss of each step.
     :ivar chosen: the checkpoint to export: the best on held-out worlds, or the last.
     """
 
@@ -54,11 +58,11 @@ class Run:
             memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.average = AveragedModel(self.model, avg_fn=warm_average(config.ema_decay))
         self.optimizer: Optimizer = make_optimizer(self.model, config)
-        self.step, self._best_abs_rel = 0, UNKNOWN
+        self.step, self.guard, self._best_abs_rel = 0, SpikeGuard(), UNKNOWN
         self._last = Path(config.output) / checkpoints.LAST
         self._best = Path(config.output) / checkpoints.BEST
         self.chosen = self._last
-        self._worlds = Path(config.val).name
+        self._worlds = worlds_id(Path(config.val), config.val_frames, config.input_size)
         self._names = {parameter: name for name, parameter in self.model.named_parameters()}
 
     def begin(self, resume: bool) -> None:
@@ -72,41 +76,65 @@ class Run:
             if saved.config != self.config.model:
                 raise GrinError(f'{self._last} holds another model than the config: set another '
                                 'output, or start anew with --resume none')
+            if not saved.model:
+                raise GrinError(f'{self._last} holds averaged weights only, as {self._best.name} '
+                                'does, and nothing to go on from: move it away and start from it '
+                                'with --set init=FILE')
             self._restore(saved)
             self.step = saved.step
-            # On other worlds there is nothing to compare with.
-            if saved.metrics.get('val', self._worlds) == self._worlds:
+            self.guard = SpikeGuard(mean=float(saved.guard.get('mean', 0.0)),
+                                    seen=int(saved.guard.get('seen', 0)))
+            # On other worlds, or without its weights, there is nothing to compare with.
+            if saved.metrics.get('worlds') == self._worlds and self._best.exists():
                 self._best_abs_rel = float(saved.metrics.get('best_abs_rel', UNKNOWN))
         else:
             initialise(self.model, self.config)
             self._last.unlink(missing_ok=True)  # of another run: no spike may go back to it
             self.average.module.load_state_dict(self.model.state_dict())
-        # A best checkpoint of another run may lie there, too.
-        if self._best_abs_rel < UNKNOWN and self._best.exists():
+        if self._best_abs_rel < UNKNOWN:  # a best checkpoint of another run may lie there, too
             self.chosen = self._best
 
     def go_back(self) -> None:
         """
         Return to the weights of the last checkpoint after a spike of the loss.
 
-        :raises GrinError: when there is none yet.
+        :raises GrinError: when there is none yet, or its weights are no better.
         """
         if not self._last.exists():
             raise GrinError('the loss rose without bound before the first checkpoint: set a '
                             'smaller learning_rate, or a longer warmup_steps')
         saved = checkpoints.load(self._last)
+        if self.guard.returns > MOST_RETURNS:
+            raise GrinError(f'the loss stays astray with the weights of step {saved.step} '
+                            f'({self._last}): start anew in another output, with init: '
+                            f'{self._best} where there is one, or a smaller learning_rate')
         self._restore(saved)
         tqdm.write(f'the loss went astray: back to the weights of step {saved.step}')
 
+    def is_sound(self) -> bool:
+        """Return whether weights may be kept: they are finite, and their loss was no spike."""
+        return self.guard.spikes == self.guard.returns == 0 and all(
+            bool(parameter.isfinite().all()) for parameter in self.model.parameters())
+
     def save(self) -> None:
-        """Write all that is needed to go on, unless weights are not finite."""
-        if not all(parameter.isfinite().all() for parameter in self.model.parameters()):
-            return
+        """Write all that is needed to go on."""
         best = {'best_abs_rel': self._best_abs_rel} if self._best_abs_rel < UNKNOWN else {}
         checkpoints.save(self._last, Checkpoint(
             self.config.model, self.average.module.state_dict(), self.model.state_dict(),
             checkpoints.optimizer_tensors(self.optimizer, self._names), self.step,
-            {'val': self._worlds} | best))
+            {'val': Path(self.config.val).name, 'worlds': self._worlds} | best,
+            int(self.average.n_averaged), {'mean': self.guard.mean, 'seen': self.guard.seen}))
+
+    def regret(self) -> None:
+        """
+        Say that the run ended in a burst of the loss, with what is kept from before it.
+
+        :raises GrinError: when nothing is.
+        """
+        if not self._last.exists():
+            raise GrinError('the loss went astray before the first checkpoint: set a smaller '
+                            'learning_rate, or a longer warmup_steps')
+        tqdm.write(f'the loss was astray at the end: {self._last} stays as it was before')
 
     def judge(self, figures: Mapping[str, float]) -> None:
         """Keep the averaged weights if these figures of held-out worlds are the best so far."""

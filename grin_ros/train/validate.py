@@ -20,6 +20,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+import hashlib
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -38,6 +40,7 @@ from grin_ros.visualise import colour_depth, limits
 
 NUM_PIXELS = 512
 GRID = 4  # px, of the pictures
+HEAD = 1 << 16  # bytes of a shard that tell it from others
 
 
 @dataclass(frozen=True)
@@ -91,6 +94,26 @@ class Encoded:
                 nothing, self.global_, torch.from_numpy(step)[None])
         range_m = self.model.config.codec.decode(x / X_SCALE, self.alpha)
         return range_m[0].numpy(), log_b[0].exp().numpy()
+
+
+def worlds_id(folder: Path, count: int, input_size: tuple[int, int]) -> str:
+    """Return what tells figures that may be compared: same shards, frames and input size."""
+    paths = sorted(folder.glob('*.tar')) if folder.is_dir() else [folder]
+    digest = hashlib.sha256(repr((count, tuple(input_size))).encode())
+    # `grin scenes` writes worlds.json, `grin shards` does not.
+    for path in filter(Path.is_file, [*paths, folder / 'worlds.json']):
+        digest.update(f'{path.name} {path.stat().st_size} '.encode())
+        with open(path, 'rb') as stream:  # tars end on full blocks: many are of one size
+            digest.update(stream.read(HEAD))
+    return digest.hexdigest()[:16]
+
+
+def need_labels(samples: Sequence[Sample], count: int, val: str) -> None:
+    """Refuse held-out frames of which validate() could score none."""
+    if not any(np.isfinite(samples[index].range_m).any()
+               for index in evenly(len(samples), count)):
+        raise GrinError(f'val: none of the held-out frames looked at in {val} has a label: give '
+                        'a folder whose frames have depth')
 
 
 def validate(model: Grin, samples: Sequence[Sample], input_size: tuple[int, int],

@@ -75,6 +75,18 @@ def test_crops_are_seldom_narrower_than_the_limit() -> None:
         assert fov > MIN_HFOV_DEG - 1
 
 
+@pytest.mark.parametrize('width, height', [(12, 12), (24, 10), (10, 24), (2, 2)])
+def test_frames_may_be_smaller_than_any_crop(width: int, height: int) -> None:
+    camera = Camera.from_hfov(70, width, height)
+    sample = Sample(np.full((height, width, 3), 99, np.uint8), 4 / camera.rays()[..., 2], camera)
+    for seed in range(8):
+        image, range_m, crop = random_crop(sample, (64, 32), np.random.default_rng(seed))
+        assert image.shape[:2] == range_m.shape == (crop.height, crop.width)
+        assert crop.width <= width and crop.height <= height
+        example = make_example(sample, (64, 32), 50, 10, np.random.default_rng(seed))
+        assert example.image.shape == (32, 64, 3) and np.isfinite(example.rays).all()
+
+
 def test_collate_pads_tokens_and_prompts_behind_masks() -> None:
     """Samples with few labels or no prompts share a batch with others."""
     few = wall(CAMERAS['pinhole'])

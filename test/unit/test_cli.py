@@ -53,6 +53,21 @@ def test_a_full_disk_is_one_line(tmp_path: Path) -> None:
     assert run.stderr.startswith('grin costmap: ') and 'No space left' in run.stderr
 
 
+@pytest.mark.parametrize('option, message', [
+    (('--input-size', '16', '16'), 'give at least 32 32'),
+    (('--fov-range', '110', '25'), 'give the least and the largest'),
+    (('--fov-range', 'nan', '25'), 'give the least and the largest'),
+    (('--provenance', 'novalue'), 'write KEY=VALUE'), (('--provenance', '=x'), 'write KEY=VALUE')])
+def test_export_refuses_options_before_the_work(
+        tmp_path: Path, capsys: pytest.CaptureFixture[str], option: tuple, message: str) -> None:
+    """Even before it looks for the checkpoint, which is not there."""
+    assert main(['export', str(tmp_path / 'no.safetensors'), '--output', str(tmp_path / 'bundle'),
+                 *option]) == 2
+    said = capsys.readouterr().err
+    assert f'{option[0]} {option[1]}' in said and message in said
+    assert not (tmp_path / 'bundle').exists()
+
+
 def test_a_place_that_cannot_be_written_is_one_line(
         tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / 'file').touch()

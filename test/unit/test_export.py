@@ -19,19 +19,22 @@
 from __future__ import annotations
 
 from pathlib import Path
+import shutil
 
 import numpy as np
 import pytest
 from tiny import tiny_grin
 
 torch = pytest.importorskip('torch', reason='export needs torch')
+onnx = pytest.importorskip('onnx', reason='export needs onnx')
 
 from grin_ros import backends  # noqa: E402
-from grin_ros.bundle import load_bundle  # noqa: E402
+from grin_ros.bundle import GRAPHS, load_bundle  # noqa: E402
 from grin_ros.camera import Camera  # noqa: E402
 from grin_ros.errors import GrinError  # noqa: E402
 from grin_ros.train import checkpoint, export  # noqa: E402
 from grin_ros.train.checkpoint import Checkpoint  # noqa: E402
+from grin_ros.train.whole import whole  # noqa: E402
 
 
 @pytest.fixture(scope='module')
@@ -96,11 +99,58 @@ def test_weights_are_stored_once_as_half(tiny_bundle: Path) -> None:
             'weights.safetensors'} <= set(bundle.metadata['files'])
 
 
-def test_export_refuses_graphs_that_disagree(tiny_bundle: Path, tmp_path: Path) -> None:
+def test_export_notices_graphs_that_disagree(tiny_bundle: Path) -> None:
     """A probe that the graphs do not answer as torch did is noticed."""
     probe = dict(np.load(tiny_bundle / 'probe.npz'))
     probe['x_0_1'] = probe['x_0_1'] + 0.01
     assert export.check_parity(tiny_bundle, probe)['1'] > export.PARITY_P
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    """Return the files of a folder, those in folders of it, too."""
+    return {str(path.relative_to(folder)): path.read_bytes()
+            for path in folder.rglob('*') if path.is_file()}
+
+
+def test_a_bundle_is_replaced_whole_or_not_at_all(tiny_bundle: Path, tmp_path: Path,
+                                                  monkeypatch: pytest.MonkeyPatch) -> None:
+    """Refused or interrupted, an export leaves what was there; what is no bundle's stays."""
+    # What takes long is taken from the bundle: its graphs, which are those of its weights alone.
+    monkeypatch.setattr(export, 'export_graphs', lambda model: {
+        name: onnx.load(tiny_bundle / name) for name in GRAPHS})
+    folder, new = tmp_path / 'bundle', tmp_path / 'new' / 'bundle'
+    shutil.copytree(tiny_bundle, folder)
+    (folder / 'MODEL_CARD.md').write_text('of the user')
+    before = contents(folder)
+    other, same = (Checkpoint(grin.config, grin.state_dict(), {}, {}, 1, {})
+                   for grin in (tiny_grin(1), tiny_grin()))
+    for place in (folder, new):
+        with pytest.raises(GrinError, match='ONNX Runtime differs from torch'):
+            export.export_bundle(other, place, name='other')
+    assert contents(folder) == before and not new.exists()
+    with pytest.raises(KeyboardInterrupt):
+        export.export_bundle(same, folder, name='other', held_out=Interrupted())
+    assert contents(folder) == before
+    export.export_bundle(same, folder, name='other')
+    assert load_bundle(folder).name == 'other' and contents(folder).keys() == before.keys()
+    assert (folder / 'MODEL_CARD.md').read_text() == 'of the user'
+
+
+class Interrupted:
+    """Held-out frames during which somebody presses Ctrl-C."""
+
+    def __len__(self) -> int:
+        return 1
+
+    def __getitem__(self, index: int) -> None:
+        raise KeyboardInterrupt
+
+
+def test_a_place_that_is_no_folder_is_refused(tmp_path: Path) -> None:
+    (tmp_path / 'file').touch()
+    for place in (tmp_path / 'file', tmp_path / 'file' / 'bundle'):
+        with pytest.raises(GrinError, match='give another folder'), whole(place, 'grin.json'):
+            pytest.fail('there is no place to write to')
 
 
 def test_weights_that_fp16_cannot_hold_are_refused(tmp_path: Path) -> None:

@@ -23,7 +23,7 @@ import pytest
 
 torch = pytest.importorskip('torch', reason='the network needs torch')
 
-from tiny import tiny_grin  # noqa: E402
+from tiny import tiny_config, tiny_grin  # noqa: E402
 
 from grin_ros.camera import Camera  # noqa: E402
 from grin_ros.diffusion.depth_codec import X_SCALE  # noqa: E402
@@ -125,6 +125,19 @@ def test_one_step_returns_x_0(grin, frame) -> None:
             torch.zeros(1, 1, dtype=torch.bool), vectors, torch.from_numpy(ddim_steps(1)))
     torch.testing.assert_close(x_next, x_0)
     assert x_0.abs().max() <= X_SCALE
+
+
+@pytest.mark.parametrize('change, message', [
+    ({'interface_dim': 25}, 'interface_dim 25 must be a multiple of interface_heads 2'),
+    ({'latent_heads': 3}, 'latent_dim 32 must be a multiple of latent_heads 3'),
+    ({'latent_heads': 0}, 'latent_heads must be a whole number of at least 1'),
+    ({'num_latents': 2.5}, 'num_latents must be a whole number'),
+    ({'pyramid_channels': (4, 8)}, 'five'), ({'encoder_stages': ((8, 1, 3, 1, 1),)}, 'stride 2'),
+    ({'encoder_stages': ((8, 1, 3),)}, 'five numbers each')])
+def test_a_network_that_cannot_be_is_refused(change: dict, message: str) -> None:
+    """It says which choice, where torch would stumble over a shape."""
+    with pytest.raises(ValueError, match=message):
+        tiny_config(**change)
 
 
 @pytest.mark.parametrize('prediction_type', ['x_0', 'v', 'epsilon'])

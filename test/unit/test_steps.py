@@ -63,9 +63,22 @@ def test_only_what_is_between_the_markers_is_replaced(tmp_path: Path) -> None:
     text = path.read_text('utf-8')
     assert text.startswith('# Above') and text.endswith('below\n')
     assert 'second \\1\n\ntable 2' in text and 'table 1' not in text
-    path.write_text('no markers', 'utf-8')
-    with pytest.raises(GrinError, match='<!-- steps -->'):
-        write_markdown(path, 'third', 'table 3')
+    for content in ('no markers', '<!-- /steps --> the wrong way round <!-- steps -->'):
+        path.write_text(content, 'utf-8')
+        with pytest.raises(GrinError, match='<!-- steps -->'):
+            write_markdown(path, 'third', 'table 3')
+        assert path.read_text('utf-8') == content
+
+
+def test_a_page_without_a_place_is_refused_before_the_work(
+        tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Not after hours of measuring: neither bundle nor data are there, and nobody asked."""
+    page = tmp_path / 'steps.md'
+    for content, message in ((b'no markers', 'no place for the table'), (b'\xff\xfe', 'no text')):
+        page.write_bytes(content)
+        assert main(['ablate', 'steps', '--data', 'nowhere', '--dataset', 'shards', '--bundle',
+                     'nowhere', '--markdown', str(page)]) == 2
+        assert f'{page} {"has" if b"no" in content else "is"} {message}' in capsys.readouterr().err
 
 
 def test_the_machine_is_named() -> None:
@@ -84,8 +97,8 @@ def test_ablate_measures_every_choice(tiny_bundle: Path, tmp_path: Path,
     # Of two precisions the same bundle would not give the same figures.
     assert main(['ablate', 'steps', '--data', str(tmp_path / 'shards'), '--dataset', 'shards',
                  '--bundle', str(tiny_bundle), '--regression', str(tiny_bundle), '--threads', '1',
-                 '--cpu-precision', 'int8', '--steps', '1', '2', '--samples', '1', '3', '--json',
-                 str(out), '--markdown', str(page)]) == 0
+                 '--cpu-precision', 'int8', '--steps', '1', '2', '1', '--samples', '1', '3', '3',
+                 '--json', str(out), '--markdown', str(page)]) == 0
     rows = json.loads(out.read_text('utf-8'))['rows']
     assert [(each['name'], each['steps'], each['samples']) for each in rows] == [
         ('', 1, 1), ('', 1, 3), ('', 2, 1), ('', 2, 3), ('regression', 1, 1)]

@@ -135,6 +135,16 @@ def test_runs_do_not_mix(small_worlds, furniture_dir, tmp_path, capsys):
         worlds.Settings(hfov_deg=(40, 15))
 
 
+def test_settings_that_were_cut_short_are_named(small_worlds, furniture_dir, tmp_path, capsys):
+    assert scenes(furniture_dir, tmp_path / 'w', '--frames', '2', '--kinds', 'room') == 0
+    assert not list((tmp_path / 'w').glob('*.tmp'))
+    for content in ('', '{"seed": 7, "wid', '\xff'):
+        (tmp_path / 'w' / 'worlds.json').write_text(content, 'latin-1')
+        assert scenes(furniture_dir, tmp_path / 'w', '--frames', '2', '--kinds', 'room') == 2
+        said = capsys.readouterr().err.splitlines()[-1]
+        assert f'{tmp_path / "w" / "worlds.json"} is damaged' in said and '--out' in said
+
+
 def test_lenses_are_as_asked(small_worlds, furniture_dir, tmp_path):
     assert scenes(furniture_dir, tmp_path / 'w', '--frames', '4', '--hfov', '20', '25') == 0
     lenses = [sample.camera.hfov_deg for sample in ShardDataset(tmp_path / 'w')]

@@ -17,6 +17,7 @@
 """Training killed at random moments: what was saved is whole, the end as if undisturbed."""
 
 from dataclasses import asdict
+import os
 from pathlib import Path
 import signal
 import subprocess
@@ -56,14 +57,15 @@ def settings(tmp_path: Path) -> dict:
             'stages': [{'until': STEPS, 'sizes': [[64, 32]], 'batch_size': 2, 'num_tokens': 32}]}
 
 
-def start(folder: Path, settings: dict) -> tuple[subprocess.Popen, Path]:
-    """Start ``grin train``; return the process and the place of its last checkpoint."""
+def start(folder: Path, settings: dict, stderr: int = subprocess.DEVNULL,
+          ) -> tuple[subprocess.Popen, Path]:
+    """Start ``grin train`` in a group; return the process and the place of its last checkpoint."""
     folder.mkdir(exist_ok=True)
     config = folder / 'config.yaml'
     config.write_text(yaml.safe_dump(settings | {'output': str(folder)}))
     # A shell's background job ignores SIGINT, and so would what is started in it.
     process = subprocess.Popen([sys.executable, '-m', 'grin_ros', 'train', '--config', config],
-                               stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+                               stdout=subprocess.DEVNULL, stderr=stderr, start_new_session=True,
                                preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL))
     return process, folder / checkpoints.LAST
 
@@ -98,16 +100,25 @@ def test_sigkill_loses_only_the_steps_since_the_last_checkpoint(
         torch.testing.assert_close(found.model[name], value, rtol=0, atol=0)
 
 
-def test_ctrl_c_ends_with_a_checkpoint(tmp_path: Path, settings: dict) -> None:
-    """What was learnt since the last one is not lost."""
+@pytest.mark.parametrize('number, workers', [(signal.SIGINT, 0), (signal.SIGTERM, 2)])
+def test_a_signal_ends_with_a_checkpoint(tmp_path: Path, settings: dict, number: signal.Signals,
+                                         workers: int) -> None:
+    """
+    What was learnt since the last one is not lost.
+
+    The whole group gets the signal: Ctrl-C ends tee in ``grin train 2>&1 | tee log`` as well, so
+    that nobody reads any more, and timeout sends SIGTERM to workers, too.
+    """
     settings['stages'][0]['until'] = 10 ** 6
-    process, last = start(tmp_path / 'run', settings | {'save_every': 10 ** 6})
+    process, last = start(tmp_path / 'run', settings | {
+        'save_every': 10 ** 6, 'num_workers': workers}, subprocess.PIPE)
     until = time.monotonic() + 120
     logs = tmp_path / 'run' / 'tensorboard'
     while not logs.is_dir():  # it has not begun
         assert time.monotonic() < until and process.poll() is None
         time.sleep(0.05)
     time.sleep(0.5)
-    process.send_signal(signal.SIGINT)
-    assert process.wait(60) == 130
+    process.stderr.close()
+    os.killpg(process.pid, number)
+    assert process.wait(60) == 128 + number
     assert checkpoints.load(last).step > 0
