@@ -42,7 +42,7 @@ class Camera:
     :param width: image width [px].
     :param height: image height [px].
     :param distortion: D as in sensor_msgs/CameraInfo; empty or zeros for an ideal pinhole.
-    :param model: a key of distortion.DISTORTION_MODELS; any name without distortion.
+    :param model: a key of distortion.DISTORTION_MODELS; without distortion any but a fisheye's.
     :raises GrinError: for a size, K or D that no camera has.
     """
 

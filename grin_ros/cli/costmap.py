@@ -60,6 +60,8 @@ def run(options: argparse.Namespace) -> None:
             raise GrinError(f'--{name} {length:g} must be a number of metres')
     if options.marking_range <= 0:
         raise GrinError(f'--marking-range {options.marking_range:g} must be above 0')
+    if options.camera_height <= 0:
+        raise GrinError(f'--camera-height {options.camera_height:g} must be above 0')
     if options.layer == 'voxel' and options.marking_range > options.clearing_range:
         raise GrinError(f'--marking-range {options.marking_range:g} must be at most '
                         f'--clearing-range {options.clearing_range:g}: what is marked farther '

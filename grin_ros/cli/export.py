@@ -81,9 +81,9 @@ def checked_facts(options: argparse.Namespace) -> dict[str, str]:
         raise GrinError(f'--input-size {options.input_size[0]} {options.input_size[1]}: give at '
                         f'least {COARSEST_STRIDE} {COARSEST_STRIDE}')
     low, high = options.fov_range
-    if not 0 < low <= high < 360:
+    if not 0 < low <= high <= 360:
         raise GrinError(f'--fov-range {low:g} {high:g}: give the least and the largest field of '
-                        'view, above 0 and below 360 deg')
+                        'view, above 0 and up to 360 deg')
     facts = dict(fact.partition('=')[::2] for fact in options.provenance)
     for fact in options.provenance:
         if not fact.partition('=')[0] or '=' not in fact:

@@ -67,6 +67,7 @@ def voxel_layer(namespace: str, marking_range: float, clearing_range: float, min
     :param min_height: lowest obstacle above the floor [m].
     :param max_height: highest one [m].
     :param camera_height: of the camera above the floor [m].
+    :raises GrinError: where nothing that could be marked would be cleared.
     """
     # A layer without the camera inside clears nothing.
     tall = max(max_height, camera_height + 0.1)
@@ -74,6 +75,10 @@ def voxel_layer(namespace: str, marking_range: float, clearing_range: float, min
     # A voxel that no ray reaches keeps its obstacle for ever.
     first = math.floor((FLOOR_GAP * camera_height + CELLS_SHORT / 2) / z_resolution)
     lowest = float(max(min_height, round(first * z_resolution, 2)))
+    if lowest >= max_height:
+        raise GrinError(f'from {camera_height:g} m up no ray clears what is lower than {lowest:g} '
+                        'm, so that nothing would be marked: raise --max-height above that, or '
+                        'use --layer stvl')
     return f"""\
 # Nav2 drops points outside of a source's heights before it marks and before it clears. So the
 # floor and the sky would clear nothing, had they not a source with wide limits of their own.

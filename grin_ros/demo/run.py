@@ -65,7 +65,7 @@ def demo(output: Path, rate: float, repeat: int, json_path: Path | None = None,
             'recorder', ['grin_ros.demo.recorder_process', '--output', str(recorded_path)],
             output))
         node = stack.enter_context(process(
-            'node', ['grin_ros.depth_node', '--ros-args', *REMAP, *node_options],
+            'node', ['grin_ros.node', '--ros-args', *REMAP, *node_options],
             output))
         camera = stack.enter_context(process(
             'camera', ['grin_ros.demo.camera_process', *camera_options, '--rate', str(rate),

@@ -19,8 +19,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
+from contextlib import ExitStack, suppress
 import importlib
 import json
 import os
@@ -55,11 +55,8 @@ def build_apart(library: str, model: bytes, settings: BuildSettings, *, device_i
     environment = os.environ | {
         'PYTHONPATH': os.pathsep.join(filter(None, [package_root, os.environ.get('PYTHONPATH')])),
         'CUDA_VISIBLE_DEVICES': _visible(device_id)}
-    with _scratch() as folder:
-        (folder / 'model.onnx').write_bytes(model)
-        (folder / 'settings.json').write_text(json.dumps(settings.to_dict()), encoding='utf-8')
-        if timings is not None:
-            (folder / 'timings').write_bytes(timings)
+    with ExitStack() as stack:
+        folder = _scratch(stack, model, settings, timings)
         with open(folder / 'log', 'wb') as log:
             process = subprocess.Popen(
                 [sys.executable, '-m', __name__, library, str(folder)], env=environment,
@@ -77,15 +74,19 @@ def build_apart(library: str, model: bytes, settings: BuildSettings, *, device_i
         return _result(process.returncode, folder)
 
 
-@contextmanager
-def _scratch() -> Iterator[Path]:
-    """Lend a folder; where it has no room, that is for the user to solve."""
+def _scratch(stack: ExitStack, model: bytes, settings: BuildSettings, timings: bytes | None
+             ) -> Path:
+    """Return a folder with what a builder needs; where it has no room, the user can solve it."""
     try:
-        with tempfile.TemporaryDirectory(prefix='grin_build_') as scratch:
-            yield Path(scratch)
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix='grin_build_')))
+        (folder / 'model.onnx').write_bytes(model)
+        (folder / 'settings.json').write_text(json.dumps(settings.to_dict()), encoding='utf-8')
+        if timings is not None:
+            (folder / 'timings').write_bytes(timings)
     except OSError as error:
         raise GrinError(f'the engine cannot be built ({error}): make room for temporary files, or '
                         'set TMPDIR to a folder that has some') from error
+    return folder
 
 
 def _visible(device_id: int) -> str:

@@ -119,11 +119,8 @@ class OdometryRanges(Ranges):
         prompts[:len(rows)] = rows
         return prompts
 
-    @property
-    def frame_id(self) -> str:
-        """Return the frame that moves, '' before the first message."""
-        with self._lock:
-            return str(self._messages[-1][1].child_frame_id) if self._messages else ''
+    def _frame_of(self, msg: Any) -> str:
+        return str(msg.child_frame_id)  # the frame that moves
 
     def pose_at(self, moment: int, max_age: float) -> NDArray[np.float64]:
         """

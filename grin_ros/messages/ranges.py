@@ -152,10 +152,21 @@ class Ranges:
             self._messages.clear()
 
     @property
-    def frame_id(self) -> str:
-        """Return the frame of what came last, '' before the first message."""
+    def frame_id(self) -> str | None:
+        """
+        Return the frame of what came last, None before the first message.
+
+        :raises GrinError: when that names none.
+        """
         with self._lock:
-            return str(self._messages[-1][1].header.frame_id) if self._messages else ''
+            frame = self._frame_of(self._messages[-1][1]) if self._messages else None
+        if frame == '':
+            raise GrinError(f'messages on {self.topic} name no frame (header.frame_id, of '
+                            'odometry child_frame_id), which ranges_from_tf needs')
+        return frame
+
+    def _frame_of(self, msg: Any) -> str:
+        return str(msg.header.frame_id)
 
     def without(self, frame: Frame, problem: str) -> Frame:
         """Return a frame of which nothing is known, and keep why."""

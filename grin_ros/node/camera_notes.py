@@ -71,7 +71,8 @@ class CameraNotes:
         facts |= {'scale': 'metric', 'camera': (
             f'{camera.width}x{camera.height}, fx {k[0, 0]:.1f} fy {k[1, 1]:.1f} '
             f'cx {k[0, 2]:.1f} cy {k[1, 2]:.1f} px, {camera.model}, from {source}')}
-        if self._told is None or self._told[1] != source or not camera.same_lens(self._told[0]):
+        told = self._told  # a reset may come meanwhile
+        if told is None or told[1] != source or not camera.same_lens(told[0]):
             self._told = camera, source
             self._introduce(camera, source, params.frame_id or frame.header.frame_id, params)
 

@@ -213,12 +213,12 @@ class Channel:
     def _ranged(self, ranges: Ranges, frame: Frame, params: DepthParams
                 ) -> tuple[Frame, DepthParams]:
         """Return a frame with its known ranges, and parameters with the pose that TF says."""
-        sensor = ranges.frame_id
-        if self._transforms is not None and params.ranges_from_tf and sensor:
+        if self._transforms is not None and params.ranges_from_tf:
             header = frame.header
             try:
-                params = self._transforms.with_ranges(params, header.frame_id, sensor,
-                                                      header.stamp)
+                if (sensor := ranges.frame_id) is not None:
+                    params = self._transforms.with_ranges(params, header.frame_id, sensor,
+                                                          header.stamp)
             except GrinError as error:
                 return ranges.without(frame, str(error)), params
         return ranges.attach(frame, params), params

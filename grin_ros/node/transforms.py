@@ -30,13 +30,14 @@ from rclpy.time import Time
 
 from grin_ros.errors import GrinError
 from grin_ros.messages.odometry import rotation_of
-from grin_ros.params import DepthParams
+from grin_ros.messages.ranges import nanoseconds, STEP_BACK
+from grin_ros.params import DepthParams, FIELDS
 from grin_ros.postprocess.floor import Mount
 
 LATEST = 1.0  # [s] that a transform may be from the image when there is none of its time
 MOST_LEAN_DEG = 5.0  # the floor is looked for below a camera that does not roll
 MOST_UP_DEG = 60.0  # the z axis of a frame that is not optical often points up
-MOST_HIGH_M = 100.0
+MOST_HIGH_M = FIELDS['camera_height'].metadata['high']
 
 
 class Transforms:
@@ -54,7 +55,7 @@ class Transforms:
             raise GrinError(f'floor_frame and ranges_from_tf need tf2_ros ({error}): sudo apt '
                             'install ros-$ROS_DISTRO-tf2-ros-py, or set camera_height, '
                             'camera_pitch_deg and ranges_camera_pose instead') from error
-        self._buffer = self._tf2.Buffer()
+        self._buffer, self._asked = self._tf2.Buffer(), 0  # the latest time that was asked for
         self._listener = self._tf2.TransformListener(self._buffer, node)
 
     def close(self) -> None:
@@ -74,14 +75,18 @@ class Transforms:
         :param stamp: builtin_interfaces/Time of an image.
         :raises GrinError: when TF does not know it, or only of long ago.
         """
+        asked = max(0, nanoseconds(stamp))
+        if asked and self._asked - asked > STEP_BACK:
+            self.forget()  # a bag that begins again: its transforms would count as old
+        self._asked = asked
         try:
             try:
-                found = self._buffer.lookup_transform(frame, of, Time.from_msg(stamp))
+                found = self._buffer.lookup_transform(frame, of, Time(nanoseconds=asked))
             except self._tf2.ExtrapolationException:  # TF lags behind images, as it may
                 found = self._buffer.lookup_transform(frame, of, Time())
         except self._tf2.TransformException as error:
             raise GrinError(f'TF does not know "{of}" in "{frame}": {error}') from error
-        when, asked = (Time.from_msg(each).nanoseconds for each in (found.header.stamp, stamp))
+        when = nanoseconds(found.header.stamp)
         if when and asked and abs(when - asked) > LATEST * 1e9:
             raise GrinError(f'TF knows "{of}" in "{frame}" only {abs(when - asked) / 1e9:.1f} s '
                             'from the image: check that it is still published, and that both '
@@ -129,7 +134,7 @@ def mount_of(pose: NDArray[np.float64]) -> Mount:
     """
     (right, down, forward, height_m) = pose[2]
     pitch_deg, lean_deg = np.degrees(np.arcsin(np.clip([-forward, abs(right)], -1, 1)))
-    if not 0 < height_m < MOST_HIGH_M:
+    if not 0 < height_m <= MOST_HIGH_M:
         raise GrinError(f'is at a height of {height_m:.2f} m: give a frame on the floor with z '
                         'up, such as base_footprint')
     if pitch_deg < -MOST_UP_DEG:

@@ -180,7 +180,7 @@ class FloorScale:
         :param moment: of the image [ns]; after a pause, or when time goes back, as bags and
             simulators make it, all begins anew. 0: no image has a time.
         """
-        if self._moment and moment and not 0 <= moment + SHUFFLED_NS - self._moment < PAUSE_NS:
+        if self._moment and moment and not -SHUFFLED_NS <= moment - self._moment < PAUSE_NS:
             self.forget()
         self._moment = moment
         if not estimate.metric:

@@ -19,6 +19,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+import multiprocessing
 from pathlib import Path
 import signal
 
@@ -63,6 +64,20 @@ def train(config: TrainConfig, resume: bool = True, stop: Callable[[], bool] = l
     run.begin(resume)
     learner = Learner(run, accelerator)
     diary = Diary(run, held_out) if accelerator.is_main_process else None
+    try:
+        _steps(run, learner, diary, samples, stop, accelerator)
+    except BaseException:
+        # Workers ignore SIGTERM, with which Python would end them and then wait for them.
+        for worker in multiprocessing.active_children():
+            worker.kill()
+        raise
+    return run.chosen
+
+
+def _steps(run: Run, learner: Learner, diary: Diary | None, samples: ConcatDataset,
+           stop: Callable[[], bool], accelerator: Accelerator) -> None:
+    """Learn until the last step, or until told to stop; judge and save now and then."""
+    config = run.config
     due: set[str] = set()
     for batch in DataLoader(StepBatches(samples, config, accelerator.process_index),
                             batch_size=None, sampler=range(run.step, config.steps),
@@ -94,7 +109,6 @@ def train(config: TrainConfig, resume: bool = True, stop: Callable[[], bool] = l
         diary.close()
         if due:
             run.regret()
-    return run.chosen
 
 
 class Learner:

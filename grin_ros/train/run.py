@@ -20,6 +20,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch.optim import Optimizer
@@ -85,7 +86,7 @@ class Run:
             self.guard = SpikeGuard(mean=float(saved.guard.get('mean', 0.0)),
                                     seen=int(saved.guard.get('seen', 0)))
             # On other worlds, or without its weights, there is nothing to compare with.
-            if saved.metrics.get('worlds') == self._worlds and self._best.exists():
+            if self._best.exists() and _same_worlds(saved.metrics, self._worlds, self.config.val):
                 self._best_abs_rel = float(saved.metrics.get('best_abs_rel', UNKNOWN))
         else:
             initialise(self.model, self.config)
@@ -164,3 +165,10 @@ def initialise(model: Grin, config: TrainConfig) -> None:
             raise GrinError(f'init: {source} holds another model than the config: set the same '
                             'model, or init: imagenet')
         model.load_state_dict(saved.ema)
+
+
+def _same_worlds(metrics: dict[str, Any], worlds: str, val: str) -> bool:
+    """Return whether figures of a checkpoint are of these worlds; older ones have but a name."""
+    if 'worlds' in metrics:
+        return bool(metrics['worlds'] == worlds)
+    return bool(metrics.get('val') == Path(val).name)

@@ -31,7 +31,8 @@ def whole(folder: Path, last: str) -> Iterator[Path]:
     """
     Give a place to write files to that go into a folder when all are written.
 
-    Whatever else lies in the folder stays; after an error or Ctrl-C, so do older files.
+    Whatever else lies in the folder stays; after an error or Ctrl-C amid the writing, so do
+    older files. One amid the moving leaves a mixture, which its hashes refuse.
 
     :param folder: created.
     :param last: name of the file without which the others are nothing; it is moved last.

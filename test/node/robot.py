@@ -50,7 +50,7 @@ OUTPUTS = {'depth': Image, 'camera_info': CameraInfo, 'points': PointCloud2, 'si
 # The node as its entry point runs it; at the end it says whether torch got in.
 RUN_NODE = """
 import json, sys
-from grin_ros.depth_node import main
+from grin_ros.node.__main__ import main
 code = main()
 print(json.dumps({'torch': 'torch' in sys.modules}), flush=True)
 sys.exit(code)

@@ -21,7 +21,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from grin_ros.messages.contrast import check_contrast, contrast
+from grin_ros.messages.contrast import check_contrast, contrast, LEAST
 from grin_ros.messages.intake import Frame, Rejected
 
 RNG = np.random.default_rng(0)
@@ -33,14 +33,17 @@ def flat(level: float, noise: float, width: int = 640, height: int = 480) -> np.
     return np.clip(values + 0.5, 0, 255).astype(np.uint8)
 
 
-@pytest.mark.parametrize(('level', 'noise'), [(0, 0), (255, 0), (3, 4), (128, 0.5)],
-                         ids=['covered', 'blown out', 'dark and noisy', 'dead'])
+@pytest.mark.parametrize(('level', 'noise'), [(0, 0), (255, 0), (3, 4), (128, 0.5), (20, 8),
+                                              (28, 10)],
+                         ids=['covered', 'blown out', 'dark and noisy', 'dead', 'gain', 'gain 2'])
 @pytest.mark.parametrize('size', [(640, 480), (1920, 1080), (64, 48), (16, 8)], ids=str)
 def test_what_shows_nothing_is_refused(level: float, noise: float, size: tuple[int, int]) -> None:
     noise = noise if min(size) > 100 else 0  # a part of a small image is a pixel or a few
     with pytest.raises(Rejected, match=r'/cam show nothing.*exposure') as error:
         check_contrast(Frame(None, flat(level, noise, *size), None, None), '/cam')
     assert error.value.cause == 'no_contrast'
+    grey = np.repeat(flat(level, noise, *size)[..., :1], 3, -1)  # all channels have one noise
+    assert contrast(grey) < LEAST
 
 
 def test_a_blank_wall_and_a_dark_room_are_answered() -> None:

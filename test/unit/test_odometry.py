@@ -241,3 +241,10 @@ def test_no_point_is_followed_on_the_robot_itself(tmp_path: Path) -> None:
     assert np.nanmax(masked.prompts[:, 1]) < 240
     with pytest.raises(GrinError, match='body_mask'):
         make_ranges('odometry', '/odom', '/nowhere.png')
+
+
+def test_tf_is_asked_for_the_frame_that_moves() -> None:
+    told = make_ranges('odometry', '/odom')
+    assert told.frame_id is None
+    told.put(nav.Odometry(child_frame_id='base_link'))
+    assert told.frame_id == 'base_link'

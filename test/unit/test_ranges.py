@@ -306,3 +306,15 @@ def test_no_ranges_say_why() -> None:
     assert 'nothing is within the reach of its sensor' in problem()
     ranges.forget()
     assert 'nothing came' in problem()
+
+
+def test_a_sensor_without_a_frame_has_no_place_in_tf() -> None:
+    """It is said before a default pose is taken for its own."""
+    ranges, msg = Ranges('range', '/tof'), beam(1.0)
+    assert ranges.frame_id is None
+    msg.header.frame_id = ''
+    ranges.put(msg)
+    with pytest.raises(GrinError, match='/tof name no frame'):
+        assert ranges.frame_id
+    msg.header.frame_id = 'tof_link'
+    assert ranges.frame_id == 'tof_link'

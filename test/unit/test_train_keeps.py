@@ -148,8 +148,18 @@ def test_a_checkpoint_of_an_older_release_goes_on(config: TrainConfig) -> None:
     old = replace(last_of(config), n_averaged=None, guard={}, metrics={
         'val': 'val', 'best_abs_rel': 0.0})
     checkpoints.save(Path(config.output) / checkpoints.LAST, old)
-    assert train(config, stop=stop_after(1)).name == checkpoints.LAST
+    train(config, stop=stop_after(1))
     assert (last_of(config).n_averaged, last_of(config).guard['seen']) == (3, 1)
+
+
+def test_the_best_of_an_older_release_is_kept(config: TrainConfig) -> None:
+    """Its worlds have but a name; figures that are worse replace nothing."""
+    best = train(replace(config, eval_every=1), stop=stop_after(1))
+    old = replace(last_of(config), metrics={'val': 'val', 'best_abs_rel': 0.0})
+    checkpoints.save(Path(config.output) / checkpoints.LAST, old)
+    kept = best.read_bytes()
+    assert train(replace(config, eval_every=1), stop=stop_after(1)) == best
+    assert best.read_bytes() == kept
 
 
 def test_the_best_is_of_the_same_worlds(config: TrainConfig, tmp_path: Path) -> None:

@@ -100,6 +100,20 @@ def test_sigkill_loses_only_the_steps_since_the_last_checkpoint(
         torch.testing.assert_close(found.model[name], value, rtol=0, atol=0)
 
 
+def start_without_end(folder: Path, settings: dict, workers: int
+                      ) -> tuple[subprocess.Popen, Path]:
+    """Start a long run, as start() does, and return when it has begun."""
+    settings['stages'][0]['until'] = 10 ** 6
+    process, last = start(folder, settings | {'save_every': 10 ** 6, 'num_workers': workers},
+                          subprocess.PIPE)
+    until = time.monotonic() + 120
+    while not (folder / 'tensorboard').is_dir():
+        assert time.monotonic() < until and process.poll() is None
+        time.sleep(0.05)
+    time.sleep(0.5)
+    return process, last
+
+
 @pytest.mark.parametrize('number, workers', [(signal.SIGINT, 0), (signal.SIGTERM, 2)])
 def test_a_signal_ends_with_a_checkpoint(tmp_path: Path, settings: dict, number: signal.Signals,
                                          workers: int) -> None:
@@ -109,16 +123,19 @@ def test_a_signal_ends_with_a_checkpoint(tmp_path: Path, settings: dict, number:
     The whole group gets the signal: Ctrl-C ends tee in ``grin train 2>&1 | tee log`` as well, so
     that nobody reads any more, and timeout sends SIGTERM to workers, too.
     """
-    settings['stages'][0]['until'] = 10 ** 6
-    process, last = start(tmp_path / 'run', settings | {
-        'save_every': 10 ** 6, 'num_workers': workers}, subprocess.PIPE)
-    until = time.monotonic() + 120
-    logs = tmp_path / 'run' / 'tensorboard'
-    while not logs.is_dir():  # it has not begun
-        assert time.monotonic() < until and process.poll() is None
-        time.sleep(0.05)
-    time.sleep(0.5)
+    process, last = start_without_end(tmp_path / 'run', settings, workers)
     process.stderr.close()
     os.killpg(process.pid, number)
     assert process.wait(60) == 128 + number
     assert checkpoints.load(last).step > 0
+
+
+def test_a_worker_that_is_lost_ends_the_run(tmp_path: Path, settings: dict) -> None:
+    """As one is for want of memory; the others, which ignore signals, must not be waited for."""
+    process, _ = start_without_end(tmp_path / 'run', settings, 2)
+    children = Path(f'/proc/{process.pid}/task/{process.pid}/children').read_text().split()
+    workers = [int(child) for child in children
+               if b'resource_tracker' not in Path(f'/proc/{child}/cmdline').read_bytes()]
+    os.kill(workers[0], signal.SIGKILL)
+    _, said = process.communicate(timeout=60)
+    assert process.returncode == 1 and b'DataLoader worker' in said
