@@ -97,7 +97,7 @@ def test_any_ranges(tiny_bundle: Path, examples: int) -> None:
         (kind, changes), pose, camera = given
         ranges = make_ranges(kind, '/lidar')
         params = SimpleNamespace(ranges_camera_pose=tuple(pose), ranges_sigma=0.02,
-                                 ranges_max_age=0.1)
+                                 ranges_max_age=0.1, ranges_from_tf=False)
         for each in changes if kind == 'odometry' else [changes]:
             msg = message(kind, each)
             ranges.put(msg)
