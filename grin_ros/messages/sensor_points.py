@@ -69,7 +69,12 @@ def points_from_cloud(msg: Any) -> NDArray[np.floating]:
     columns = [np.ndarray((rows, count), kind, data, fields[name].offset,
                           (msg.row_step, msg.point_step)).ravel()
                for name, kind in zip('xyz', kinds, strict=True)]
-    return np.stack(columns, -1).astype(kinds[0].newbyteorder('='), copy=False)
+    points = np.stack(columns, -1).astype(kinds[0].newbyteorder('='), copy=False)
+    # What a beam did not hit many drivers put at the origin, where the sensor itself is: a camera
+    # behind a lidar would see a thing there.
+    x, y, z = columns
+    points[(x == 0) & (y == 0) & (z == 0)] = np.nan
+    return points
 
 
 def points_from_range(msg: Any) -> NDArray[np.float64]:

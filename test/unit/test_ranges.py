@@ -121,6 +121,22 @@ def test_a_cloud_gives_its_points(kind: str, step: int) -> None:
     assert points_from_cloud(msgs.PointCloud2(fields=msg.fields, point_step=12)).shape == (0, 3)
 
 
+@pytest.mark.parametrize('kind', ['<f4', '>f8'])
+def test_what_a_beam_did_not_hit_is_not_where_the_lidar_is(kind: str) -> None:
+    """Drivers put it at the origin, which a camera on a mast behind the lidar looks at."""
+    wall = np.stack([np.full(50, 3.0), np.linspace(-1, 1, 50), np.zeros(50)], -1)
+    points = np.insert(wall, range(50), 0.0, axis=0)
+    assert np.isnan(points_from_cloud(cloud(points, kind, 24))[::2]).all()
+    lidar = Ranges('cloud', '/lidar')
+    lidar.put(cloud(points, kind, 24))
+    stamp, mast = cloud(points).header.stamp, (-0.5, 0.0, 0.1, *FORWARD[3:])
+    known = lidar.prompts(stamp, CAMERA, mast, 0.02, 0.1)
+    assert np.isfinite(known).any() and np.nanmin(known[:, 2]) > 3.4
+    lidar.put(cloud(np.zeros((5, 3)), kind, 24))
+    assert np.isnan(lidar.prompts(stamp, CAMERA, mast, 0.02, 0.1)).all()
+    assert 'nothing is within the reach of its sensor' in lidar.problem
+
+
 def test_a_spinning_lidar_does_not_look_behind_what_the_camera_sees() -> None:
     """A lidar of 130 000 points sees a wall beside a box, which hides that part of it from us."""
     azimuth, elevation = np.meshgrid(np.linspace(-np.pi, np.pi, 2048), np.radians(
