@@ -66,8 +66,8 @@ class View:
         # Of the exact rays, as it is a small difference of large numbers.
         u, v = network.width // 2, network.height // 2
         centre = network.rays_at([(u - 1, v - 1), (u, v - 1), (u - 1, v), (u, v)])
-        alpha = float(angular_pitch(np.nan_to_num(centre, nan=0.0).reshape(2, 2, 3)))
-        if not alpha > 0:
+        alpha = float(angular_pitch(centre.reshape(2, 2, 3)))
+        if not alpha > 0:  # nor is NaN, where one of them has no ray
             raise GrinError('the centre of the image has no viewing ray: the distortion D or the '
                             'region of interest in camera_info is wrong')
         grid_size = network.width // stride, network.height // stride

@@ -99,3 +99,12 @@ def test_a_camera_that_sees_nothing_at_its_centre_is_refused() -> None:
                     (-0.45, 0.0, 0.0, 0.0))
     with pytest.raises(GrinError, match='region of interest'):
         View.of(camera, (160, 128), 4)
+
+
+def test_half_a_centre_is_none() -> None:
+    """Where the last ray lies beside the centre, its pitch would be half a radian."""
+    lens = Camera(np.array([[300.0, 0, 320], [0, 300, 240], [0, 0, 1]]), 640, 480,
+                  (-1.0, 0.0, 0.0, 0.0))  # its last ray in the middle row is that of column 435
+    assert View.of(lens.cropped(435 - 160, 120, 320, 240), (320, 240), 4).alpha < 0.02
+    with pytest.raises(GrinError, match='no viewing ray'):
+        View.of(lens.cropped(436 - 160, 120, 320, 240), (320, 240), 4)
