@@ -71,7 +71,9 @@ class Upsampler:
             # nearest does not.
             at_edge = cv2.resize(255 * edges, None, fx=self._stride, fy=self._stride,
                                  interpolation=cv2.INTER_NEAREST)
-            nearest = cv2.resize(fine, self._output_size, interpolation=cv2.INTER_NEAREST)
+            # Exact, as plain nearest takes the pixel before where the sizes are no multiples, and
+            # moves every edge by half a pixel.
+            nearest = cv2.resize(fine, self._output_size, interpolation=cv2.INTER_NEAREST_EXACT)
             cv2.copyTo(nearest, self.scale(self._unpad(at_edge)), out)
         return out
 

@@ -63,6 +63,23 @@ def test_larger_outputs_have_no_values_between_the_surfaces() -> None:
     assert np.isclose(fine, 0.5).sum() + np.isclose(fine, 2.0).sum() == fine.size
 
 
+@pytest.mark.parametrize('size', [(128, 96), (240, 180), (333, 251), (640, 360), (100, 60)])
+def test_an_edge_stays_in_its_place_at_any_size(size: tuple[int, int]) -> None:
+    """Pixels are centres: of many edges as many move to one side as to the other."""
+    upsample = Upsampler((32, 24), 4, size)
+    for axis, (fine, large) in enumerate(zip((96, 128), size[::-1], strict=True)):
+        moved = []
+        for edge in range(24, 72):
+            before = np.arange(fine).reshape((-1, 1) if axis == 0 else (1, -1)) < edge
+            before = np.broadcast_to(before, (96, 128))
+            image = np.repeat(np.where(before, 200, 40)[..., None], 3, -1).astype(np.uint8)
+            coarse = np.where(before[2::4, 2::4], 0.25, 1.0).astype(np.float32)
+            found = upsample(coarse, image)
+            at = (found.take(found.shape[1 - axis] // 2, 1 - axis) == 0.25).sum()
+            moved.append(at - edge * large / fine)  # both are borders of pixels
+        assert abs(np.mean(moved)) < 0.15 and np.abs(moved).max() <= 1.0
+
+
 def test_weights_are_convex() -> None:
     rng = np.random.default_rng(1)
     coarse = rng.uniform(0.1, 5, (24, 32)).astype(np.float32)
