@@ -95,6 +95,7 @@ class OdometryRanges(Ranges):
                 self._views = deque(maxlen=KEPT)
         views, moment = self._views, nanoseconds(stamp)
         try:
+            self.check_one_frame()  # else the way from one to the other would be driven
             pose = self.pose_at(moment, params.ranges_max_age)
             view = View.of(image, camera, pose @ transform(self._camera_pose), moment,
                            self._body_mask)

@@ -168,6 +168,21 @@ class Ranges:
     def _frame_of(self, msg: Any) -> str:
         return str(msg.header.frame_id)
 
+    def check_one_frame(self) -> None:
+        """
+        Refuse messages of several sensors.
+
+        :raises GrinError: when they are in several frames; names them.
+        """
+        with self._lock:
+            # Of odometry from one to the other, of a sensor one and the same.
+            pairs = {(msg.header.frame_id, self._frame_of(msg)) for _, msg in self._messages}
+        if len(pairs) > 1:
+            frames = ', '.join(' to '.join(dict.fromkeys(pair)) for pair in sorted(pairs))
+            raise GrinError(f'its messages are in several frames ({frames}), and '
+                            'ranges_camera_pose is the pose in one: give ranges_topic a topic of '
+                            'one sensor alone')
+
     def without(self, frame: Frame, problem: str) -> Frame:
         """Return a frame of which nothing is known, and keep why."""
         self.problem = problem
@@ -201,7 +216,6 @@ class Ranges:
             # Of those without a stamp, the newest.
             found = min(reversed(self._messages), key=lambda item: abs(item[0] - moment),
                         default=None)
-            frames = sorted({msg.header.frame_id for _, msg in self._messages})
         nothing = np.full((NUM_RANGES, 4), np.nan)
         if found is None:
             self.problem = f'nothing came on {self.topic}: check ranges_topic and ranges_type'
@@ -211,12 +225,8 @@ class Ranges:
             self.problem = (f'the nearest message on {self.topic} is {apart:.2f} s from the '
                             'image: raise ranges_max_age, or check that both clocks agree')
             return nothing
-        if len(frames) > 1:
-            self.problem = (f'messages on {self.topic} are in several frames '
-                            f'({", ".join(frames)}), and ranges_camera_pose is the pose in one: '
-                            'give ranges_topic a topic of one sensor alone')
-            return nothing
         try:
+            self.check_one_frame()
             points = READERS[self.kind](found[1])
             if self.kind == 'range':
                 sigma = min(SIGMA_LIMITS[1], math.hypot(sigma, beam_sigma(found[1].field_of_view)))

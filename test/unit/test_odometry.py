@@ -185,6 +185,23 @@ def test_after_a_jump_all_begins_anew() -> None:
     assert np.allclose(told.pose_at(13_000_000_000, 0.2)[0, 3], 0.3)
 
 
+@pytest.mark.parametrize('other', [('odom', 'imu_link'), ('map', 'base_link')])
+def test_poses_of_several_frames_are_no_motion(other: tuple[str, str]) -> None:
+    """Two sources on one topic, 4 cm apart: too little for a jump, but two thirds of depth."""
+    params = DepthParams(ranges_type='odometry', ranges_camera_pose=LEFT)
+    told = make_ranges('odometry', '/odom')
+    for i, x in enumerate([0.0, 0.06, 0.12, 0.18]):
+        for (frame_id, child), ahead in ((('odom', 'base_link'), 0.0), (other, 0.04 * (i % 2))):
+            msg = odometry(10 + 0.1 * i, x + ahead)
+            msg.header.frame_id, msg.child_frame_id = frame_id, child
+            told.put(msg)
+        image = wall(CAMERA, pose_of(x), 2.5)
+        frame = told.attach(Frame(header(10 + 0.1 * i), image, CAMERA, None), params)
+        assert frame.num_ranges == 0
+    assert 'several frames' in told.problem and 'odom to base_link' in told.problem
+    assert ' to '.join(other) in told.problem
+
+
 def test_views_are_forgotten_when_they_are_old_or_the_camera_is_elsewhere() -> None:
     params = DepthParams(ranges_type='odometry', ranges_camera_pose=LEFT)
     told = make_ranges('odometry', '/odom')
