@@ -55,7 +55,8 @@ class Transforms:
             raise GrinError(f'floor_frame and ranges_from_tf need tf2_ros ({error}): sudo apt '
                             'install ros-$ROS_DISTRO-tf2-ros-py, or set camera_height, '
                             'camera_pitch_deg and ranges_camera_pose instead') from error
-        self._buffer, self._asked = self._tf2.Buffer(), 0  # the latest time that was asked for
+        self._buffer = self._tf2.Buffer()
+        self._asked: dict[str, int] = {}  # when each frame's pose was asked for last [ns]
         self._listener = self._tf2.TransformListener(self._buffer, node)
 
     def close(self) -> None:
@@ -76,9 +77,10 @@ class Transforms:
         :raises GrinError: when TF does not know it, or only of long ago.
         """
         asked = max(0, nanoseconds(stamp))
-        if asked and self._asked - asked > STEP_BACK:
+        # Of each camera by itself: that the clock of one is ahead is no step back of another.
+        if asked and self._asked.get(of, 0) - asked > STEP_BACK:
             self.forget()  # a bag that begins again: its transforms would count as old
-        self._asked = asked
+        self._asked[of] = asked
         try:
             try:
                 found = self._buffer.lookup_transform(frame, of, Time(nanoseconds=asked))

@@ -18,6 +18,9 @@
 
 from __future__ import annotations
 
+import sys
+from types import ModuleType, SimpleNamespace
+
 import numpy as np
 import pytest
 
@@ -60,3 +63,40 @@ def test_turns_about_fixed_axes_come_back() -> None:
         rotation = transform((0.0, 0.0, 0.0, *angles))
         again = transform((0.0, 0.0, 0.0, *transforms.roll_pitch_yaw(rotation[:3, :3])))
         np.testing.assert_allclose(again, rotation, atol=1e-9)
+
+
+class Buffer:
+    """What tf2_ros has of the name, of one transform, whose latest is as good as any."""
+
+    def __init__(self) -> None:
+        """Know it from the start."""
+        self.known = True
+
+    def clear(self) -> None:
+        """Forget it."""
+        self.known = False
+
+    def lookup_transform(self, target: str, source: str, time: object) -> object:
+        """Return it at the time."""
+        if not self.known:
+            raise LookupError(f'"{target}" passed to lookupTransform argument does not exist')
+        stamp = SimpleNamespace(sec=time.nanoseconds // 10**9, nanosec=time.nanoseconds % 10**9)
+        return SimpleNamespace(header=SimpleNamespace(stamp=stamp), transform=SimpleNamespace(
+            translation=SimpleNamespace(x=0.0, y=0.0, z=1.0),
+            rotation=SimpleNamespace(x=0.0, y=0.0, z=0.0, w=1.0)))
+
+
+def test_a_clock_that_is_ahead_takes_no_other_camera_its_transforms(
+        monkeypatch: pytest.MonkeyPatch) -> None:
+    """Only a camera whose own time steps back, as where a bag begins again, has them forgotten."""
+    tf2 = ModuleType('tf2_ros')  # PyPI has none
+    tf2.Buffer, tf2.TransformListener = Buffer, lambda buffer, node: None
+    tf2.TransformException = tf2.ExtrapolationException = LookupError
+    monkeypatch.setitem(sys.modules, 'tf2_ros', tf2)
+    tf = transforms.Transforms(None)
+    for sec in (100, 101, 102):
+        for camera, ahead in (('front', 0), ('rear', 3)):
+            stamp = SimpleNamespace(sec=sec + ahead, nanosec=0)
+            assert tf.pose('floor', camera, stamp)[2, 3] == 1.0
+    with pytest.raises(GrinError, match='TF does not know "front" in "floor"'):
+        tf.pose('floor', 'front', SimpleNamespace(sec=50, nanosec=0))
