@@ -20,6 +20,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from grin_ros.errors import GrinError
+
 
 def region_of(msg: Any) -> tuple[int, int, int, int, int, int]:
     """
@@ -27,11 +29,17 @@ def region_of(msg: Any) -> tuple[int, int, int, int, int, int]:
 
     :returns: x, y, width and height of the region [px of the sensor], without the odd last row
         or column that binning leaves out, and the binning in x and y.
+    :raises GrinError: for a region beyond the sensor.
     """
     roi = msg.roi
     x, y, width, height = (
         (roi.x_offset, roi.y_offset, roi.width, roi.height) if roi.width and roi.height
         else (0, 0, msg.width, msg.height))
+    if x + width > msg.width or y + height > msg.height:
+        # As of a camera that was calibrated in its region: K would be moved there once more.
+        raise GrinError(f'camera_info is of {msg.width}x{msg.height} pixels, and its roi of '
+                        f'{width}x{height} at ({x}, {y}) reaches beyond them: calibrate the whole '
+                        'sensor, or have the driver leave roi at zero')
     binning_x, binning_y = max(1, msg.binning_x), max(1, msg.binning_y)
     return (x, y, width // binning_x * binning_x, height // binning_y * binning_y,
             binning_x, binning_y)

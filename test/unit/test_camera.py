@@ -222,6 +222,9 @@ def test_numbers_of_another_model_are_no_guess(model: str, count: int, words: st
     ({'distortion_model': 'double_sphere'}, 'rectify'),
     ({'d': [0.1, 0.2]}, 'numbers in D'),
     ({'width': 0}, 'positive'),
+    # Calibrated in a region of a larger sensor, whose driver fills roi, too.
+    ({'roi': SimpleNamespace(x_offset=320, y_offset=0, width=640, height=480)}, 'leave roi at'),
+    ({'roi': SimpleNamespace(x_offset=0, y_offset=1, width=640, height=480)}, 'leave roi at'),
 ])
 def test_wrong_camera_info_is_refused(change: dict, remedy: str) -> None:
     with pytest.raises(GrinError, match=remedy):
