@@ -20,6 +20,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+import re
 from typing import Any
 
 import yaml
@@ -27,6 +28,15 @@ import yaml
 from grin_ros.errors import GrinError
 from grin_ros.params import DepthParams
 from grin_ros.params.values import params_by_camera, strangers
+
+
+class Loader(yaml.SafeLoader):
+    """YAML as ROS reads it: 1e-3 is a number, too, where PyYAML wants 1.0e-3."""
+
+
+Loader.add_implicit_resolver(
+    'tag:yaml.org,2002:float', re.compile(r'[-+]?(\d+\.?\d*|\.\d+)[eE][-+]?\d+$'),
+    list('-+.0123456789'))
 
 
 def read_params(path: Path | None, image_topic: str) -> DepthParams:
@@ -39,7 +49,7 @@ def read_params(path: Path | None, image_topic: str) -> DepthParams:
     if path is None:
         return DepthParams()
     try:
-        nodes = yaml.safe_load(path.read_text(encoding='utf-8'))
+        nodes = yaml.load(path.read_text(encoding='utf-8'), Loader)
         values = flat(next(iter(nodes.values()))['ros__parameters'])
     except (OSError, AttributeError, KeyError, StopIteration, TypeError, ValueError,
             yaml.YAMLError) as error:
