@@ -18,6 +18,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import cv2
 import numpy as np
 import pytest
@@ -120,6 +122,12 @@ def test_a_motion_that_is_not_what_is_seen_is_refused() -> None:
                      for at, claim in zip(seen, told, strict=True))
     with pytest.raises(GrinError, match='points do not move as it says: check ranges_camera_pose'):
         ranges_from_motion(view, earlier, 0.02)
+    # Of a few, as in the dark or beside somebody who walks, all may be astray.
+    small = np.zeros_like(view.grey)
+    small[110:126, 150:170] = 1
+    few = replace(view, world=small)
+    assert 0 < len(follow(few, earlier, np.eye(3))[0]) < 8
+    assert len(ranges_from_motion(few, earlier, 0.02)) < 8
 
 
 def test_a_turn_makes_ranges_vague() -> None:
