@@ -82,8 +82,8 @@ class OdometryRanges(Ranges):
 
     def forget(self) -> None:
         """Drop all messages and views: time went back, or nobody listened."""
+        super().forget()  # first: whoever finds later messages finds other views, too
         self._views = deque(maxlen=KEPT)
-        super().forget()
 
     def of_image(self, image: NDArray[np.uint8], stamp: Any, camera: Camera, params: DepthParams
                  ) -> NDArray[np.float64]:
@@ -97,6 +97,8 @@ class OdometryRanges(Ranges):
         try:
             self.check_one_frame()  # else the way from one to the other would be driven
             pose = self.pose_at(moment, params.ranges_max_age)
+            if views is not self._views:  # messages come in another thread
+                raise GrinError('it began anew just now')
             view = View.of(image, camera, pose @ transform(self._camera_pose), moment,
                            self._body_mask)
             while views and abs(moment - views[0].moment) > OLDEST * 1e9:

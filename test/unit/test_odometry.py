@@ -18,6 +18,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 import math
 from pathlib import Path
 
@@ -200,6 +201,45 @@ def test_poses_of_several_frames_are_no_motion(other: tuple[str, str]) -> None:
         assert frame.num_ranges == 0
     assert 'several frames' in told.problem and 'odom to base_link' in told.problem
     assert ' to '.join(other) in told.problem
+
+
+class Interrupted(OdometryRanges):
+    """Messages and images come in threads of their own: what another does comes in between."""
+
+    before_a_pose: Callable[[], object] | None = None
+    with_new_views: Callable[[], object] | None = None
+
+    def pose_at(self, moment: int, max_age: float) -> np.ndarray:
+        if self.before_a_pose is not None:
+            self.before_a_pose()
+        return super().pose_at(moment, max_age)
+
+    def __setattr__(self, name: str, value: object) -> None:
+        super().__setattr__(name, value)
+        if name == '_views' and self.with_new_views is not None:
+            self.with_new_views()
+
+
+def test_a_jump_that_comes_while_an_image_is_looked_at_is_no_motion() -> None:
+    """The camera stands still, so that no two of its views tell anything."""
+    params = DepthParams(ranges_type='odometry', ranges_camera_pose=LEFT)
+    image = wall(CAMERA, pose_of(0.0), 2.5)
+
+    def look(told: Ranges, seconds: float) -> str:
+        told.attach(Frame(header(seconds), image, CAMERA, None), params)
+        return told.problem
+
+    told = Interrupted('odometry', '/odom')
+    drive(told, [0.0], params)
+    told.before_a_pose = lambda: told.put(odometry(10.01, 0.3)) if not told._jumped else None
+    assert 'began anew' in look(told, 10.01)
+    assert 'has not moved' in look(told, 10.01)
+    told = Interrupted('odometry', '/odom')
+    drive(told, [0.0], params)
+    told.with_new_views = lambda: look(told, 10)
+    told.put(odometry(10.01, 0.3))
+    assert told._jumped == 1
+    assert 'has not moved' in look(told, 10.01)
 
 
 def test_views_are_forgotten_when_they_are_old_or_the_camera_is_elsewhere() -> None:
