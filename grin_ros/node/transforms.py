@@ -65,6 +65,7 @@ class Transforms:
 
     def forget(self) -> None:
         """Forget what moves, as time went back; what is static stays."""
+        self._asked.clear()
         self._buffer.clear()
 
     def pose(self, frame: str, of: str, stamp: Any) -> NDArray[np.float64]:

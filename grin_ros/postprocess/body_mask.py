@@ -63,7 +63,7 @@ class BodyMask:
                 raise GrinError(f'parameter body_mask: {self.path} is {columns}x{rows} and depth '
                                 f"{width}x{height}: give a picture of the image's size")
             # Whatever part of a pixel is the robot; a coarser picture is taken as it is.
-            how = cv2.INTER_AREA if width < columns else cv2.INTER_NEAREST
+            how = cv2.INTER_AREA if width < columns else cv2.INTER_NEAREST_EXACT
             fitted = cv2.resize(self._body * np.uint8(255), (width, height), interpolation=how)
             self._fitted = fitted > 0
         return self._fitted

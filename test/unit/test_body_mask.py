@@ -58,6 +58,18 @@ def test_a_coarse_picture_serves_a_finer_grid(tmp_path: Path) -> None:
     assert body[72:].all() and body[:2, :2].all() and body.sum() == body[72:].size + 4
 
 
+def test_a_coarse_picture_is_not_moved_where_sizes_are_no_multiples(tmp_path: Path) -> None:
+    """Each pixel of the grid takes the pixel of the picture that its centre is in."""
+    bars = np.full((48, 64), 255, np.uint8)
+    bars[:, ::3] = 0
+    cv2.imwrite(str(tmp_path / 'bars.png'), bars)
+    body = BodyMask(str(tmp_path / 'bars.png')).on(60, 80)
+    centres = (np.arange(80) + 0.5) * 64 / 80
+    inside = centres % 1 != 0  # others are between two pixels
+    expected = bars[0, centres.astype(int)] == 0
+    np.testing.assert_array_equal(body[30, inside], expected[inside])
+
+
 @pytest.mark.parametrize('scale', [1, 2, 4])
 @pytest.mark.parametrize('size', [(240, 135), (160, 90), (100, 75), (320, 66), (67, 53)])
 def test_a_picture_of_the_size_of_images_serves_every_grid(
