@@ -47,6 +47,8 @@ IF_OFFERED = {QoSPolicyKind.RELIABILITY: (ReliabilityPolicy.RELIABLE,
                                           ReliabilityPolicy.BEST_EFFORT),
               QoSPolicyKind.DURABILITY: (DurabilityPolicy.TRANSIENT_LOCAL,
                                          DurabilityPolicy.VOLATILE)}
+# rclpy's own choice has no durability: who asks for what was said before could not be served.
+OVERRIDABLE = (QoSPolicyKind.HISTORY, QoSPolicyKind.DEPTH, *IF_OFFERED)
 NAMELESS = '_NODE_NAME_UNKNOWN_'  # rcl's word: DDS tells of an endpoint before its node's name
 
 
@@ -76,7 +78,7 @@ def output_qos() -> dict[str, Any]:
     profile = QoSProfile(depth=2, history=HistoryPolicy.KEEP_LAST,
                          reliability=ReliabilityPolicy.RELIABLE)
     return {'qos_profile': profile,
-            'qos_overriding_options': QoSOverridingOptions.with_default_policies()}
+            'qos_overriding_options': QoSOverridingOptions(OVERRIDABLE)}
 
 
 def node_names(endpoints: list[Any]) -> list[str]:

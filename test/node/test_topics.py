@@ -31,6 +31,7 @@ from grin_ros.params import DepthParams
 robots = pytest.importorskip('robot', reason='ROS 2 is not installed')
 CompressedImage = pytest.importorskip('sensor_msgs.msg').CompressedImage
 CameraInfo = pytest.importorskip('sensor_msgs.msg').CameraInfo
+Image = pytest.importorskip('sensor_msgs.msg').Image
 qos = pytest.importorskip('rclpy.qos')
 Trigger = pytest.importorskip('std_srvs.srv').Trigger
 Parameter = pytest.importorskip('rclpy.parameter').Parameter
@@ -120,6 +121,22 @@ def test_durability_can_be_overridden(start_node: Callable, tiny_bundle: Path,
         return {each.qos_profile.durability
                 for each in robot.node.get_subscriptions_info_by_topic(topics['info'])}
     assert robot.wait(durability, 'the node listens') == {qos.DurabilityPolicy.TRANSIENT_LOCAL}
+
+
+def test_an_output_can_be_latched(start_node: Callable, tiny_bundle: Path, make_robot: Callable
+                                  ) -> None:
+    """Whoever comes later, and asks for it, then hears what was said before."""
+    topics = {'image': '/kept/image', 'info': '/kept/info'}
+    start_node('kept', bundle=tiny_bundle, max_age=30, **topics, **{
+        'qos_overrides./kept/depth.publisher.durability': 'transient_local'})
+    robot = make_robot('kept', outputs=('depth',), **topics)
+    robot.wait_until_heard()
+    robot.ask(robots.picture(), robots.pinhole_info())
+    late: list[Image] = []
+    robot.node.create_subscription(Image, '/kept/depth', late.append, qos.QoSProfile(
+        depth=1, durability=qos.DurabilityPolicy.TRANSIENT_LOCAL))
+    last = robot.wait(lambda: late, 'the late one hears of depth')[0]
+    assert robots.stamp_of(last) in robot.sent
 
 
 def input_topics(namespace: str, *remappings: str, **changes: object) -> InputTopics:
