@@ -24,7 +24,7 @@ import math
 from pathlib import Path
 
 from grin_ros.camera.files import read_camera_info
-from grin_ros.cli.nav2_layers import LAYERS, stvl_layer, voxel_layer
+from grin_ros.cli.nav2_layers import CELLS_SHORT, LAYERS, stvl_layer, voxel_layer
 from grin_ros.errors import GrinError
 from grin_ros.params import FIELDS
 
@@ -62,10 +62,11 @@ def run(options: argparse.Namespace) -> None:
         raise GrinError(f'--marking-range {options.marking_range:g} must be above 0')
     if options.camera_height <= 0:
         raise GrinError(f'--camera-height {options.camera_height:g} must be above 0')
-    if options.layer == 'voxel' and options.marking_range > options.clearing_range:
-        raise GrinError(f'--marking-range {options.marking_range:g} must be at most '
-                        f'--clearing-range {options.clearing_range:g}: what is marked farther '
-                        'than rays reach stays for ever')
+    reach = round(options.clearing_range - CELLS_SHORT, 6)
+    if options.layer == 'voxel' and options.marking_range > reach:
+        raise GrinError(f'--marking-range {options.marking_range:g} must be at most {reach:g}, '
+                        f'which is --clearing-range {options.clearing_range:g} less two cells: '
+                        'what is marked farther than rays reach stays for ever')
     if not options.min_height < options.max_height:
         raise GrinError(f'--min-height {options.min_height:g} must be below --max-height '
                         f'{options.max_height:g}')

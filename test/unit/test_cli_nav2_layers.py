@@ -80,6 +80,8 @@ def test_stvl_layer_has_the_frustum(tmp_path: Path, capsys: pytest.CaptureFixtur
 
 @pytest.mark.parametrize('options, words', [
     (['--marking-range', '9'], ['--marking-range 9', '--clearing-range 8']),
+    # Nav2 ends rays two cells early, and what is marked in those would stay for ever.
+    (['--marking-range', '8'], ['--marking-range 8 must be at most 7.9', '--clearing-range 8']),
     (['--min-height', '3'], ['--min-height 3', '--max-height 2']),
     (['--camera-height', 'nan'], ['--camera-height nan', 'metres']),
     (['--max-height', 'inf', '--layer', 'stvl'], ['--max-height inf', 'metres']),
@@ -95,6 +97,13 @@ def test_what_cannot_work_is_refused(tmp_path: Path, capsys: pytest.CaptureFixtu
     assert main(['costmap', '--camera-info', str(path), *options]) == 2
     message = capsys.readouterr().err
     assert all(word in message for word in words)
+
+
+def test_what_is_marked_may_lie_as_far_as_rays_reach(
+        tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+    made = layer(tmp_path / 'camera.yaml', capsys, '--marking-range', '7.9')
+    assert made['grin_mark']['obstacle_max_range'] == 7.9
+    assert made['grin_clear']['raytrace_max_range'] == 8.0
 
 
 def test_what_decays_by_itself_may_be_marked_farther_than_rays_reach(
