@@ -53,7 +53,22 @@ def frustum(camera: Camera) -> tuple[float, float]:
             raise GrinError('the optical axis is outside of the image, so the view has no '
                             'symmetric frustum: use --layer voxel')
         angles.append(2 * float(min(-off_axis.min(), off_axis.max())))
+    # Corners see less than the sides where the lens is a pincushion, or folds, or is round.
+    while not _sees(camera, *np.tan(np.divide(angles, 2))):
+        angles = [0.99 * angle for angle in angles]
     return angles[0], angles[1]
+
+
+def _sees(camera: Camera, slope_x: float, slope_y: float) -> bool:
+    """Return whether a camera sees all of the border of a frustum with these slopes."""
+    along, across = np.tile(np.linspace(-1, 1, 33), 2), np.repeat([-1.0, 1.0], 33)
+    border = np.column_stack([slope_x * np.append(along, across),
+                              slope_y * np.append(across, along), np.ones(4 * 33)])
+    pixels = camera.project(border)
+    # Where its polynomial folds, a lens sends back into the image what it does not see.
+    back = np.cross(camera.rays_at(pixels), border / np.linalg.norm(border, axis=1)[:, None])
+    inside = (pixels > -0.5) & (pixels < np.array([camera.width, camera.height]) - 0.5)
+    return bool(inside.all() and (np.abs(back) < 1e-3).all())
 
 
 def voxel_layer(namespace: str, marking_range: float, clearing_range: float, min_height: float,

@@ -119,3 +119,20 @@ def test_a_frustum_is_never_wider_than_the_view() -> None:
     assert 0 < vertical < horizontal < np.pi
     with pytest.raises(GrinError, match='optical axis'):
         frustum(Camera.pinhole(500, 500, -20, 240, 640, 480))
+
+
+@pytest.mark.parametrize('distortion, model', [
+    ((-0.2, 0.05, 0.0, 0.0, 0.0), 'plumb_bob'), ((0.15, 0.02, 0.0, 0.0, 0.0), 'plumb_bob'),
+    ((-0.9, 0.0, 0.0, 0.0, 0.0), 'plumb_bob'), ((0.0, -0.1, 0.0, 0.0), 'equidistant'),
+], ids=['barrel', 'pincushion', 'one that folds', 'a round picture'])
+def test_all_of_a_frustum_is_seen(distortion: tuple[float, ...], model: str) -> None:
+    """Its corners, too: what the camera does not see must not be cleared."""
+    focal = 100.0 if model == 'equidistant' else 500.0
+    camera = Camera(np.array([[focal, 0, 310], [0, focal, 240], [0, 0, 1]]), 640, 480, distortion,
+                    model)
+    x, y = np.meshgrid(*(np.linspace(-1, 1, 21) * np.tan(angle / 2) for angle in frustum(camera)))
+    rays = np.stack([x, y, np.ones_like(x)], -1).reshape(-1, 3)
+    pixels = camera.project(rays)
+    assert ((pixels > -0.5) & (pixels < [639.5, 479.5])).all()
+    seen = camera.rays_at(pixels)
+    assert np.allclose(seen / seen[:, 2:], rays, atol=1e-3)
