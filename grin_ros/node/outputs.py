@@ -130,6 +130,11 @@ class Outputs:
             names -= CLOUDS
         return names
 
+    def most(self, params: DepthParams) -> float:
+        """Return how many images per second are to be answered at most, 0 for all."""
+        paced = self.listened() <= CLOUDS  # else each image is for somebody
+        return min(filter(None, (params.max_rate, paced and params.points_rate)), default=0.0)
+
     def build(self, wanted: set[str], frame: Frame, estimate: Any, rectified: bool,
               params: DepthParams) -> dict[str, Any]:
         """Return the wanted messages; all carry the header of the image."""

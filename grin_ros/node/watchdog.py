@@ -54,7 +54,7 @@ class Watchdog:
         self._jumps.unregister()
 
     def look(self, inputs: Inputs, max_rate: float) -> None:
-        """Look around; call it once a second while the node listens; max_rate as the parameter."""
+        """Look around once a second while the node listens; max_rate as in Pace."""
         if sentence := inputs.silence():
             self._voice.complain('silence', sentence)
         for topic, sentence in (inputs.mismatches() | self._outputs.unheard()).items():

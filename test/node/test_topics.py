@@ -37,6 +37,8 @@ Trigger = pytest.importorskip('std_srvs.srv').Trigger
 Parameter = pytest.importorskip('rclpy.parameter').Parameter
 InputTopics = pytest.importorskip('grin_ros.node.inputs').InputTopics
 DepthNode = pytest.importorskip('grin_ros.depth_node').DepthNode
+outputs = pytest.importorskip('grin_ros.node.outputs')
+LifecycleNode = pytest.importorskip('rclpy.lifecycle').LifecycleNode
 
 COMPRESSED = f'{robots.IMAGE}/compressed'
 
@@ -202,5 +204,22 @@ def test_a_cameras_own_parameter_is_set_in_process(tiny_bundle: Path) -> None:
         own, stranger = node.set_parameters([Parameter('rear.max_rate', value=5.0),
                                              Parameter('rear.max_rat', value=5.0)])
         assert own.successful and not stranger.successful and 'rear.max_rat' in stranger.reason
+    finally:
+        node.destroy_node()
+
+
+def test_a_rate_of_clouds_counts_while_nobody_wants_more(make_robot: Callable) -> None:
+    """Images beyond it are nobody's: a node that leaves them out is not too slow."""
+    node = LifecycleNode('paced', namespace='/paced', cli_args=outputs.remapping([]))
+    params = replace(DepthParams(), points_rate=2.0)
+    try:
+        made = outputs.Outputs(node)
+        robot = make_robot('paced', outputs=('points', 'clearing_points'))
+        robot.wait(lambda: len(made.listened()) == 2, 'somebody wants clouds')
+        assert made.most(params) == 2.0 and made.most(DepthParams()) == 0.0
+        assert made.most(replace(params, max_rate=1.0)) == 1.0
+        make_robot('paced', camera='', outputs=('depth',))
+        robot.wait(lambda: len(made.listened()) == 3, 'somebody wants depth')
+        assert made.most(params) == 0.0 and made.most(replace(params, max_rate=5.0)) == 5.0
     finally:
         node.destroy_node()
