@@ -168,8 +168,8 @@ class FloorScale:
         if self.unseen >= MEMORY:
             self.forget()
 
-    def apply(self, estimate: DepthEstimate, camera: Camera, mount: Mount, moment: int = 0
-              ) -> DepthEstimate:
+    def apply(self, estimate: DepthEstimate, camera: Camera, mount: Mount | None,
+              moment: int = 0) -> DepthEstimate:
         """
         Return the estimate at the scale that the floor says, where it was seen so far.
 
@@ -177,6 +177,7 @@ class FloorScale:
         camera stays as it is: nobody knows how its rays fall.
 
         :param camera: of the grid of the estimate.
+        :param mount: None where it is not known of this image, in which no floor is looked for.
         :param moment: of the image [ns]; after a pause, or when time goes back, as bags and
             simulators make it, all begins anew. 0: no image has a time.
         """
@@ -186,7 +187,8 @@ class FloorScale:
         if not estimate.metric:
             self.forget()
             return estimate
-        found = self._finder_of(camera, mount).factor(estimate.depth)
+        finder = self._finder_of(camera, mount)
+        found = finder.factor(estimate.depth) if finder else None
         self.unseen = 0 if found else self.unseen + 1
         if found:
             self._factors.append(found)
@@ -195,7 +197,7 @@ class FloorScale:
             return estimate
         return estimate.scaled(factor, SIGMA if self.known else None)
 
-    def _finder_of(self, camera: Camera, mount: Mount) -> FloorFinder:
+    def _finder_of(self, camera: Camera, mount: Mount | None) -> FloorFinder | None:
         """Return the finder; what was learnt counts as long as camera and mount stay about."""
         old = self._finder
         if old is not None and (old.mount, old.camera) == (mount, camera):
@@ -203,8 +205,10 @@ class FloorScale:
         # As it was learnt with: a slow zoom is many small steps.
         learnt_with = self._learnt_with
         if (learnt_with is None or not learnt_with[0].same_lens(camera)
-                or not learnt_with[1].is_about(mount)):
+                or mount is not None and not learnt_with[1].is_about(mount)):
             self.forget()
-            self._learnt_with = camera, mount
+            self._learnt_with = (camera, mount) if mount is not None else None
+        if mount is None:
+            return None
         self._finder = FloorFinder(camera, mount)
         return self._finder

@@ -70,9 +70,11 @@ class Results:
     def _scaled(self, estimate: DepthEstimate, frame: Frame, params: DepthParams
                 ) -> DepthEstimate:
         """Return an estimate without known ranges at the scale that is known otherwise."""
-        if params.camera_height > 0:
-            estimate = self.floor.apply(estimate, _grid_camera(frame, estimate),
-                                        Mount(params.camera_height, params.camera_pitch_deg),
+        mount = (Mount(params.camera_height, params.camera_pitch_deg)
+                 if params.camera_height > 0 else None)
+        # Where TF is silent for an image, or the robot leans for one, the scale must not jump.
+        if mount is not None or params.floor_frame:
+            estimate = self.floor.apply(estimate, _grid_camera(frame, estimate), mount,
                                         nanoseconds(frame.header.stamp))
         else:
             self.floor.forget()

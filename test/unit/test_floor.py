@@ -262,6 +262,33 @@ def test_a_floor_that_was_seen_before_the_ranges_is_forgotten() -> None:
     assert published(12 + MEMORY, floor, 0.5, False) == pytest.approx((1, SIGMA), rel=0.03)
 
 
+def test_scale_is_kept_where_tf_does_not_tell_the_mount_of_an_image() -> None:
+    """A gap of TF, or a robot that leans for a moment, made depth of one image jump."""
+    camera, mount = CAMERAS['pinhole'], Mount(1.2, 25)
+    depth, results = seen(camera, mount), Results()
+    silent = DepthParams(edge_gate=False, floor_frame='base_footprint', depth_scale=3.0)
+    told = replace(silent, camera_height=1.2, camera_pitch_deg=25.0)
+    header = pytest.importorskip('std_msgs.msg', reason='ROS 2 is not installed').Header()
+
+    def published(params: DepthParams, lens: Camera = camera) -> tuple[float, float]:
+        """Return published over true depth, and the spread that is claimed."""
+        frame = Frame(header, np.zeros((120, 160, 3), np.uint8), lens, None)
+        made = results.make(frame, estimate_of(depth / 2), params)
+        return float(np.nanmedian(made.depth / depth)), float(made.spread[60, 80])
+
+    assert published(silent) == pytest.approx((1.5, 0.3))
+    assert published(told) == pytest.approx((1, SIGMA), rel=0.03)
+    for _ in range(MEMORY - 1):
+        assert published(silent) == pytest.approx((1, SIGMA), rel=0.03)
+    assert published(silent) == pytest.approx((1, 0.3), rel=0.03)  # not seen for long
+    assert published(told) == pytest.approx((1, SIGMA), rel=0.03)
+    # Another lens, and no floor_frame at all, forget it.
+    assert published(silent, CAMERAS['distorted']) == pytest.approx((1.5, 0.3))
+    assert published(told) == pytest.approx((1, SIGMA), rel=0.03)
+    assert published(replace(silent, floor_frame='')) == pytest.approx((1.5, 0.3))
+    assert results.floor.factor is None
+
+
 def test_a_frame_of_an_unknown_camera_forgets_the_floor() -> None:
     """Nothing multiplies its depth by what another camera saw, and depth_scale counts."""
     camera, mount = CAMERAS['pinhole'], Mount(1.2, 25)
