@@ -41,6 +41,7 @@ from grin_ros.params import DepthParams
 
 # Stages of an estimate: what a CPU runs one by one is one of TensorRT's.
 NETWORKS = ('encoder', 'conditioner', 'denoiser', 'networks')
+LITTLE = 0.01  # of depth that is known: whoever set it so did not mean to
 
 
 @dataclass(frozen=True)
@@ -177,6 +178,10 @@ class Answerer:
         messages = channel.outputs.build(job.wanted, job.frame, estimate,
                                          channel.topics.rectified, job.params)
         channel.scale_notes.take(job.frame, estimate.sigma_scale, job.params)
+        channel.statistics.facts['depth_known'] = f'{channel.outputs.known:.0%}'
+        if channel.outputs.known < LITTLE:
+            channel.voice.warn('unknown', f'all depth of {channel.topics.name} is NaN: look at '
+                               'max_sigma and body_mask')
         built = time.perf_counter()
         channel.publish(messages)
         end = time.perf_counter()

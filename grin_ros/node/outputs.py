@@ -93,6 +93,7 @@ class Outputs:
         self._grid_info, self._image_info = GridInfo(), GridInfo()
         self._cloud_grid: CloudGrid | None = None
         self._cloud_pace = Metronome()
+        self.known = 1.0  # share of the latest depth that is no NaN
 
     def close(self) -> None:
         """Take every topic back."""
@@ -140,6 +141,7 @@ class Outputs:
         """Return the wanted messages; all carry the header of the image."""
         result = self._results.make(frame, estimate, params)
         depth, header = result.depth, frame.header
+        self.known = float(1 - np.isnan(depth[::8, ::8]).mean())
         info, flat = result.described(rectified)
         nearest = min(max(params.min_depth, COLOUR_FROM), params.max_depth / 2)
 

@@ -107,6 +107,21 @@ def test_a_floor_that_is_never_seen_is_named(node: 'robots.NodeProcess',
     assert robot.set_parameter('camera_height', 0.0).successful
 
 
+def test_depth_that_is_unknown_all_over_is_named(node: 'robots.NodeProcess',
+                                                 make_robot: Callable) -> None:
+    """A limit of sigma that leaves nothing, or a mask the wrong way round."""
+    robot = make_robot('timely', outputs=('depth',))
+    robot.wait_until_heard()
+    assert robot.set_parameter('max_sigma', 1e-6).successful
+    stamp = robot.ask(robots.picture(), robots.pinhole_info())
+    assert np.isnan(np.frombuffer(robot.answers['depth'][stamp].data, np.float32)).all()
+    warned(robot, 'unknown', robots.IMAGE, 'max_sigma', 'body_mask')
+    robot.diagnosed('depth_known', '0%')
+    assert robot.set_parameter('max_sigma', 0.0).successful
+    robot.ask(robots.picture(), robots.pinhole_info())
+    robot.wait(lambda: robot.diagnostics.get('depth_known') not in (None, '0%'), 'depth is known')
+
+
 def test_a_clock_that_goes_back_is_a_new_beginning(
         start_node: Callable, tiny_bundle: Path, make_robot: Callable) -> None:
     clock_msgs = pytest.importorskip('rosgraph_msgs.msg', reason='rosgraph_msgs is missing')
