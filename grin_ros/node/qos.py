@@ -89,16 +89,22 @@ def node_names(endpoints: list[Any]) -> list[str]:
 
 def unheard(node: Node, topic: str) -> str:
     """
-    Return a sentence when a subscriber asks for more than we offer, else ''.
+    Return a sentence about subscribers that cannot hear us, by their type or QoS, else ''.
 
     :param topic: name as in the code; remapping applies.
     """
     offers = [info for info in node.get_publishers_info_by_topic(topic) if _is_of(info, node)]
     requests = node.get_subscriptions_info_by_topic(topic)
+    name = node.resolve_topic_name(topic)
     for offer in offers:
+        others = [request for request in requests if request.topic_type != offer.topic_type]
+        if others:
+            return (f'{", ".join(node_names(others))} listens for {others[0].topic_type} on '
+                    f'{name}, which is {offer.topic_type}: choose another topic, or its type '
+                    'there (data_type of a source of Nav2, which is LaserScan by default)')
         left_out = [request for request in requests if _conflict(offer, request)]
         if left_out:
-            name, reason = node.resolve_topic_name(topic), _conflict(offer, left_out[0])
+            reason = _conflict(offer, left_out[0])
             return (f'{", ".join(node_names(left_out))} cannot hear {name}, since QoS does not '
                     f'fit ({reason}): change its QoS, or qos_overrides.{name}.publisher.*')
     return ''

@@ -28,6 +28,7 @@ import pytest
 robots = pytest.importorskip('robot', reason='ROS 2 is not installed')
 qos = pytest.importorskip('rclpy.qos')
 CompressedImage = pytest.importorskip('sensor_msgs.msg').CompressedImage
+LaserScan = pytest.importorskip('sensor_msgs.msg').LaserScan
 
 from grin_ros.messages import image_to_msg  # noqa: E402
 from grin_ros.node.scale_notes import UNSEEN  # noqa: E402
@@ -67,6 +68,17 @@ def test_a_topic_of_another_type_is_named(start_node: Callable, tiny_bundle: Pat
            'image_transport')
     robot.diagnosed('last_problem', f'no image on {topic}')  # and in the level of an error
     assert 'publishers: /robot_typed' in robot.diagnostics['last_problem']
+
+
+def test_a_subscriber_of_another_type_is_named(start_node: Callable, tiny_bundle: Path,
+                                               make_robot: Callable) -> None:
+    """A source of Nav2 whose data_type is forgotten takes a cloud for a LaserScan."""
+    start_node('wanted', bundle=tiny_bundle)
+    robot = make_robot('wanted', outputs=())
+    robot.node.create_subscription(LaserScan, '/wanted/points', lambda msg: None, 10)
+    warned(robot, 'qos', '/robot_wanted listens for sensor_msgs/msg/LaserScan', '/wanted/points',
+           'which is sensor_msgs/msg/PointCloud2', 'data_type')
+    robot.diagnosed('message', '/wanted/points')
 
 
 @pytest.fixture(scope='module')
