@@ -21,18 +21,21 @@ from __future__ import annotations
 from rclpy.node import Node
 
 from grin_ros.camera import Camera
+from grin_ros.messages.frozen import SameImages
 from grin_ros.messages.intake import CameraInfos, Frame
+from grin_ros.messages.ranges import nanoseconds
 from grin_ros.node.diagnostics import Statistics
 from grin_ros.node.voice import Voice
 from grin_ros.params import DepthParams
 
 LOW_BITS = 4095  # the largest number of 12 bits
 LOOKED_AT = 30  # images, before one is sure that a driver uses no higher bits
+FROZEN = 3.0  # [s] of images that are the same
 
 
 class CameraNotes:
     """
-    What is said about one camera: once per calibration, and when its images are dark.
+    What is said about one camera: once per calibration, and when its images are dark or frozen.
 
     :param topic: of its images.
     """
@@ -41,6 +44,9 @@ class CameraNotes:
                  topic: str) -> None:
         """Say nothing yet."""
         self._logger, self._statistics = node.get_logger(), statistics
+        # A simulator in which nothing moves rightly sends what it sent before.
+        self._is_real = not node.get_parameter('use_sim_time').value
+        self._same = SameImages()
         self._voice, self._infos = voice, infos
         self._topic = topic
         self._told: tuple[Camera, str] | None = None  # the camera, and where it comes from
@@ -56,6 +62,8 @@ class CameraNotes:
         camera, facts = frame.camera, self._statistics.facts
         if frame.max_level is not None:
             self._check_bits(frame.max_level)
+        if self._is_real:
+            self._check_frozen(frame)
         if frame.info is None and self._infos.received:
             self._voice.warn('camera_info', (
                 f'the camera_info on {self._infos.topic} is not used, as it is no calibration or '
@@ -86,6 +94,15 @@ class CameraNotes:
                 f'{self._looked_at} of them is {self._brightest}: 65535 is taken for white, so '
                 'that the network sees the dark. Let the driver shift them up to the full scale, '
                 'or publish 8 bits'))
+
+    def _check_frozen(self, frame: Frame) -> None:
+        """Warn when a camera sends one image again and again, as if it were of now."""
+        seconds = self._same.seconds(frame.image, nanoseconds(frame.header.stamp))
+        if seconds >= FROZEN:
+            self._voice.warn('frozen', (
+                f'images on {self._topic} have been the same to the last bit for {seconds:.0f} s, '
+                'so that depth is of long ago: start the camera again, look at its driver and '
+                'cable. If a picture is played, or a simulator (use_sim_time), all is well'))
 
     def _introduce(self, camera: Camera, source: str, frame_id: str, params: DepthParams) -> None:
         """Say what is known about a camera that comes from somewhere."""

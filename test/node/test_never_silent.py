@@ -181,3 +181,22 @@ def test_images_that_leave_high_bits_empty_are_named(
         return has_warned(robot, 'bits', '/bits/image', str(levels.max()), 'shift')
     robot.wait(shown, 'a warning about the bits')
     assert int(robot.settled()['dropped_no_contrast']) > 0  # it is too dark to show anything
+
+
+@pytest.mark.parametrize('in_simulation', [False, True])
+def test_a_camera_that_sends_one_image_for_ever_is_named(
+        start_node: Callable, tiny_bundle: Path, make_robot: Callable,
+        in_simulation: bool) -> None:
+    """Stamps are new and images are not; in a simulation that is as it should be."""
+    name = f'frozen_{in_simulation}'.lower()
+    topics = {'image': f'/{name}_camera/image', 'info': f'/{name}_camera/info'}
+    start_node(name, bundle=tiny_bundle, max_age=0.0, use_sim_time=in_simulation, **topics)
+    robot = make_robot(name, outputs=('depth',), **topics)
+    robot.wait_until_heard()
+    picture = robots.picture()
+    for seconds in range(6):
+        robot.send(picture, robots.pinhole_info(), ahead=float(seconds))
+        robot.spin(0.1)
+    robot.settled()
+    robot.spin(2.0)  # diagnostics come once a second
+    assert has_warned(robot, 'frozen', topics['image'], 'driver') is not in_simulation
