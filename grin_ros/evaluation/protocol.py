@@ -19,6 +19,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+import math
 
 import numpy as np
 from numpy.typing import NDArray
@@ -56,8 +57,12 @@ class Protocol:
         """Refuse what scores nothing."""
         if self.crop not in CROPS:
             raise GrinError(f'unknown crop "{self.crop}": use one of {", ".join(CROPS)}')
-        if self.max_depth is not None and self.max_depth <= self.min_depth:
-            raise GrinError(f'--max-depth must be larger than --min-depth ({self.min_depth:g} m)')
+        if not 0 <= self.min_depth < math.inf:
+            raise GrinError(f'--min-depth must be 0 m or more, not {self.min_depth:g}')
+        # Sky is +Inf in truth: with such a limit it would count, and no error of it is a number.
+        if self.max_depth is not None and not self.min_depth < self.max_depth < math.inf:
+            raise GrinError(f'--max-depth must be larger than --min-depth ({self.min_depth:g} m) '
+                            f'and finite, not {self.max_depth:g}')
 
     def limits(self, kind: str) -> tuple[float, float]:
         """Return the nearest and the farthest truth [m] that counts."""

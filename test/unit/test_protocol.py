@@ -48,5 +48,9 @@ def test_limits_follow_the_kind_unless_set() -> None:
 def test_nonsense_is_refused() -> None:
     with pytest.raises(GrinError, match='garg'):
         Protocol('eigen')
-    with pytest.raises(GrinError, match='--max-depth'):
-        Protocol(min_depth=5, max_depth=2)
+    for near, far in ((5, 2), (0.2, np.inf), (0.2, np.nan)):  # with inf sky would be scored
+        with pytest.raises(GrinError, match='--max-depth'):
+            Protocol(min_depth=near, max_depth=far)
+    for near in (-1, np.nan, np.inf):
+        with pytest.raises(GrinError, match='--min-depth'):
+            Protocol(min_depth=near)
