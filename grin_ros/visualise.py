@@ -113,7 +113,7 @@ def cloud_view(points: ArrayLike, colours: NDArray[np.uint8], size: tuple[int, i
     turn, _ = cv2.Rodrigues(np.array([0.0, np.deg2rad(yaw_deg), 0.0]))
     tilt, _ = cv2.Rodrigues(np.array([-np.deg2rad(pitch_deg), 0.0, 0.0]))
     turned = (cloud - middle) @ (tilt @ turn).T
-    reach = np.percentile(np.linalg.norm(turned, axis=1), 95)
+    reach = max(np.percentile(np.linalg.norm(turned, axis=1), 95), 1e-6)  # 0 of a single point
     turned[:, 2] += 2.2 * reach
     in_front = turned[:, 2] > 0.3 * reach
     turned, colours = turned[in_front], colours[in_front]
@@ -169,9 +169,16 @@ def write_picture(path: Path, picture: Image) -> None:
     """
     Write an (H, W, 3) RGB picture; the name's ending says how, .png or .jpg.
 
-    :raises GrinError: naming the path, where the place or the disk's space is missing.
+    :raises GrinError: naming the path, where such a file cannot hold the picture (a JPEG has 65500
+        rows at most), or the place or the disk's space is missing.
     """
-    encoded = cv2.imencode(path.suffix, cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))[1]
+    try:
+        fits, encoded = cv2.imencode(path.suffix, cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))
+    except cv2.error:  # what one OpenCV raises, another returns
+        fits = False
+    if not fits:
+        raise GrinError(f'{path} cannot hold a picture of {picture.shape[1]}x{picture.shape[0]}: '
+                        'give a name that ends with .png')
     try:
         path.write_bytes(encoded.tobytes())
     except OSError as error:  # of a full disk it does not name the file

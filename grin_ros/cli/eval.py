@@ -110,14 +110,14 @@ def run(options: argparse.Namespace) -> int:
            f'{"without intrinsics, " if options.no_intrinsics else ""}'
            f'{"scaled by the floor, " if options.floor else ""}'
            f'{f"{options.ranges} ranges known, " if options.ranges else ""}{protocol}')
-    if options.report:
-        worst.write(options.report, how, means)
     write_json(options.json, {
         'bundle': estimator.bundle.name, 'backend': estimator.backend.reason,
         'align': options.align, 'no_intrinsics': options.no_intrinsics,
         'floor': options.floor, 'ranges': options.ranges,
         'protocol': vars(protocol), 'steps': steps, 'samples': options.samples, 'means': means,
         'by_range': by_range(rows), 'by_fov': by_fov(rows), 'frames': rows})
+    if options.report:
+        worst.write(options.report, how, means)
     # Last: whoever reads it, such as head, may go away.
     print_figures(rows, means)
     print('\n' + how)

@@ -26,9 +26,9 @@ from pathlib import Path
 import tempfile
 from typing import Any
 
-import cv2
-
 from grin_ros.errors import GrinError
+
+PICTURES = ('.png', '.jpg', '.jpeg')
 
 
 def need_place(path: Path | None, option: str) -> None:
@@ -42,8 +42,8 @@ def need_place(path: Path | None, option: str) -> None:
 
 
 def need_picture(path: Path | None, option: str) -> None:
-    """Refuse a name whose ending is no picture's."""
-    if path is not None and not cv2.haveImageWriter(str(path)):
+    """Refuse a name whose ending is none of PICTURES; OpenCV has more, some without colours."""
+    if path is not None and path.suffix.lower() not in PICTURES:
         raise GrinError(f'{option} {path}: give a name that ends with .png or .jpg')
 
 

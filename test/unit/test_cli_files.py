@@ -22,7 +22,7 @@ from pathlib import Path
 
 import pytest
 
-from grin_ros.cli.files import finished, need_place
+from grin_ros.cli.files import finished, need_picture, need_place
 from grin_ros.errors import GrinError
 
 
@@ -66,3 +66,11 @@ def test_places_that_cannot_be_written_are_refused(tmp_path: Path) -> None:
     for path in (tmp_path, tmp_path / 'no' / 'new.json', Path('.')):
         with pytest.raises(GrinError, match='--json'):
             need_place(path, '--json')
+
+
+def test_pictures_have_colours() -> None:
+    need_picture(None, '--report')
+    need_picture(Path('report.JPG'), '--report')
+    for name in ('report', 'report.pdf', 'report.pbm'):
+        with pytest.raises(GrinError, match='--report'):
+            need_picture(Path(name), '--report')

@@ -82,6 +82,12 @@ def test_a_cloud_without_points_is_an_empty_view() -> None:
     assert (view == visualise.BACKGROUND).all()
 
 
+def test_a_cloud_of_one_point_is_a_dot() -> None:
+    red = np.array([[255, 0, 0]], np.uint8)
+    seen = visualise.cloud_view(np.array([[0.0, 0.0, 2.0]]), red, (64, 48))
+    assert (seen == (255, 0, 0)).all(-1).sum() == 4
+
+
 def test_ply_holds_the_finite_points(tmp_path: Path) -> None:
     points = CAMERA.unproject(np.where(DEPTH > 4, np.inf, DEPTH))
     count = visualise.write_ply(tmp_path / 'cloud.ply', points, PHOTO)
@@ -98,6 +104,13 @@ def test_ply_holds_the_finite_points(tmp_path: Path) -> None:
 def test_a_picture_is_read_back_as_it_was(tmp_path: Path) -> None:
     visualise.write_picture(tmp_path / 'photo.png', PHOTO)
     assert (cv2.imread(str(tmp_path / 'photo.png'))[..., ::-1] == PHOTO).all()
+
+
+def test_a_picture_that_its_kind_of_file_cannot_hold_is_named(tmp_path: Path) -> None:
+    for name, picture in (('long.jpg', np.zeros((65_600, 8, 3), np.uint8)), ('bits.pbm', PHOTO)):
+        with pytest.raises(GrinError, match=rf'{name} cannot hold a picture .* ends with \.png'):
+            visualise.write_picture(tmp_path / name, picture)
+    assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.skipif(not Path('/dev/full').exists(), reason='this system has no /dev/full')
