@@ -84,7 +84,13 @@ def floor_note(floor: FloorScale) -> str:
 
 
 def chosen_camera(options: argparse.Namespace, width: int, height: int) -> Camera | None:
-    """Build the camera that the command line describes; None when it is unknown."""
+    """
+    Build the camera that the command line describes; None when it is unknown.
+
+    :raises GrinError: when it describes none.
+    """
+    if options.rectified and not options.camera_info:
+        raise GrinError('--rectified goes with --camera-info')
     if options.no_intrinsics:
         return None
     if options.camera_info:
@@ -106,6 +112,11 @@ def read_photo(options: argparse.Namespace, path: Path, estimator: DepthEstimato
     """Read an image and its camera; say so when the model hardly knows such a lens."""
     image = read_image(path, is_upright(options))
     camera = chosen_camera(options, image.shape[1], image.shape[0])
+    note_lens(path, camera, estimator)
+    return image, camera
+
+
+def note_lens(path: Path, camera: Camera | None, estimator: DepthEstimator) -> None:
+    """Say so when the model hardly knows such a lens."""
     if camera and (sentence := estimator.bundle.strange_lens(camera)):
         complain(f'{path}: {sentence}')
-    return image, camera

@@ -31,6 +31,7 @@ from grin_ros.cli.camera_options import (
     chosen_mount,
     floor_note,
     is_upright,
+    note_lens,
 )
 from grin_ros.cli.files import need_place, write_json
 from grin_ros.cli.films import Film, new_film
@@ -63,6 +64,7 @@ def run(options: argparse.Namespace) -> int:
         raise GrinError(f'{options.output} is the film itself: give another name')
     estimator = load_estimator(options)
     camera = chosen_camera(options, film.width, film.height)
+    note_lens(options.input, camera, estimator)
     bar = scale_bar(options.near, options.far, film.height)
     size = 2 * film.width + bar.shape[1], film.height
     medians, stopped = [], False

@@ -90,9 +90,17 @@ def test_problems_of_the_user_end_with_one_sentence(
                              ([str(film), str(tmp_path / 'no' / 'out.mp4')], 'cannot be written'),
                              ([str(film), str(film)], 'is the film itself'),
                              ([str(tmp_path / 'none.mp4'), str(film)], 'no video that'),
+                             ([str(film), out, '--rectified'], '--rectified goes with'),
                              ([str(film), out, '--near', '9', '--far', '3'], '--near must be')):
         assert main(['video', *arguments, '--hfov', '70', '--bundle', str(tiny_bundle)]) == 2
         assert words in capsys.readouterr().err
+
+
+def test_a_lens_unlike_those_of_training_is_named(tiny_bundle: Path, film: Path, tmp_path: Path,
+                                                  capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(['video', str(film), str(tmp_path / 'out.mp4'), '--hfov', '150', '--every', '6',
+                 '--bundle', str(tiny_bundle), '--threads', '1']) == 0
+    assert 'film.mp4: the field of view across is 150 deg' in capsys.readouterr().err
 
 
 def test_a_floor_that_is_not_seen_is_named(tiny_bundle: Path, film: Path, tmp_path: Path,
