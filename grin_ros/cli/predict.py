@@ -94,7 +94,7 @@ def run(options: argparse.Namespace) -> int:
             result = estimator.estimate(image, camera, options.steps, options.samples,
                                         prompts=options.range)
         except GrinError as error:
-            failures.append(error)
+            failures.append((path, error))
             continue
         if mount and camera:
             result = (floor := FloorScale()).apply(result, camera, mount)
@@ -105,9 +105,10 @@ def run(options: argparse.Namespace) -> int:
             raise GrinError(f'{options.output} cannot be written: {error}') from error
         rows.append(summary(path, result))
     if not rows:
-        raise failures[0]  # what is wrong with all is wrong with how they were asked
-    for failure in failures:
-        complain(f'left out: {failure}')
+        raise failures[0][1]  # what is wrong with all is wrong with how they were asked
+    for path, failure in failures:
+        # What the estimator says is of an image that has no name.
+        complain('left out: ' + ('' if str(path) in str(failure) else f'{path}: ') + str(failure))
     write_json(options.json, {'bundle': estimator.bundle.name,
                               'backend': estimator.backend.reason, 'images': rows})
     for row in rows:
