@@ -47,9 +47,10 @@ def run(options: argparse.Namespace) -> int:
     image, camera = read_photo(options, options.image, estimator)
     height, width = image.shape[:2]
     pixels, measured = np.array(options.at)[:, :2], np.array(options.at)[:, 2]
-    if ((pixels < 0) | (pixels > (width - 1, height - 1))).any() or (measured <= 0).any():
+    inside = (pixels >= 0) & (pixels <= (width - 1, height - 1))  # False for NaN
+    if not (inside.all() and ((measured > 0) & np.isfinite(measured)).all()):
         raise GrinError(f'--at: pixels lie in the image, which is {width}x{height}, and '
-                        'distances are more than 0 m')
+                        'distances are numbers above 0 m')
     result = estimator.estimate(image, camera, options.steps, options.samples, pixels=pixels)
     with np.errstate(invalid='ignore'):
         factors, spread = measured / result.range, result.spread

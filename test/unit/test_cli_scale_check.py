@@ -57,7 +57,8 @@ def test_the_factor_is_that_between_measured_and_estimated(
     assert 'depth_scale: 2.500' in capsys.readouterr().out
 
 
-@pytest.mark.parametrize('point', [('90', '10', '1'), ('10', '10', '-1')])
+@pytest.mark.parametrize('point', [('90', '10', '1'), ('10', '10', '-1'), ('nan', '10', '1'),
+                                   ('10', '10', 'nan'), ('10', '10', 'inf')])
 def test_a_point_that_cannot_be_is_refused(tiny_bundle: Path, photo: Path, point: tuple,
                                            capsys: pytest.CaptureFixture[str]) -> None:
     assert main(['scale-check', str(photo), '--hfov', '70', '--at', *point,
