@@ -50,7 +50,8 @@ def new_film(path: Path, rate: float, size: tuple[int, int]
         # Other rates, as 29.97 / 7, may need a finer clock than MPEG-4 has.
         writer = cv2.VideoWriter(str(partial), cv2.VideoWriter_fourcc(*'mp4v'),
                                  max(round(rate, 2), MIN_HZ), fitting)
-        if not writer.isOpened():
+        # A .png it would open, too, and take one picture.
+        if cv2.haveImageWriter(str(path)) or not writer.isOpened():
             raise GrinError(f'{path} cannot be written: give a name that ends with .mp4')
 
         def write(picture: NDArray[np.uint8]) -> None:

@@ -70,8 +70,9 @@ def test_a_film_that_a_full_disk_cut_replaces_nothing(tmp_path: Path) -> None:
     assert out.read_text() == 'another film' and list(tmp_path.iterdir()) == [out]
 
 
-def test_a_name_that_is_no_film_is_refused(tmp_path: Path) -> None:
+@pytest.mark.parametrize('name', ['out.xyz', 'out.png', 'out.jpg'])
+def test_a_name_that_is_no_film_is_refused(tmp_path: Path, name: str) -> None:
     with pytest.raises(GrinError, match='ends with .mp4'), new_film(
-            tmp_path / 'out.xyz', 10, (96, 64)):
+            tmp_path / name, 10, (96, 64)):
         pass
     assert not list(tmp_path.iterdir())
