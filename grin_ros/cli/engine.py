@@ -36,7 +36,7 @@ from grin_ros.engine.cuda_memory import MEMORIES
 from grin_ros.engine.options import EngineOptions, PRECISIONS
 from grin_ros.engine.profile import Profile, PROMPT_COUNTS
 from grin_ros.errors import GrinError
-from grin_ros.inference.preprocess import STRIDES
+from grin_ros.inference.preprocess import COARSEST_STRIDE, STRIDES
 from grin_ros.messages.ranges import NUM_RANGES
 
 RTX_CAPABILITIES = ('SM86', 'SM89', 'SM120')
@@ -107,10 +107,13 @@ def run(options: argparse.Namespace) -> int:
     bundle = load_bundle(options.bundle)
     input_size = tuple(options.input_size or bundle.input_size)
     width, height = options.image_size or input_size
+    if min(width, height) < 8 or min(input_size) < COARSEST_STRIDE:
+        raise GrinError('--image-size must be at least 8 8, and --input-size at least '
+                        f'{COARSEST_STRIDE} {COARSEST_STRIDE}')
     profile = Profile.of_camera(width, height, input_size,
                                 options.stride or bundle.query_stride, options.samples,
                                 options.frames, options.prompts)
-    steps = options.steps or bundle.default_steps
+    steps = bundle.default_steps if options.steps is None else options.steps
     if options.rtx_aot is not None:
         return build_ahead_of_time(options, bundle, profile, steps)
     from grin_ros.backends.tensorrt import TensorRtBackend

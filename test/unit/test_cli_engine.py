@@ -65,6 +65,21 @@ def test_a_wrong_capability_is_refused(tiny_bundle: Path, tmp_path: Path,
     assert 'no compute capability SM1' in capsys.readouterr().err
 
 
+@pytest.mark.parametrize('option', ['--image-size', '--input-size'])
+def test_a_size_without_pixels_is_refused(tiny_bundle: Path, option: str,
+                                          capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(['engine', 'build', option, '0', '0', '--bundle', str(tiny_bundle)]) == 2
+    assert option in capsys.readouterr().err
+
+
+def test_no_steps_are_not_those_of_the_bundle(tiny_bundle: Path, tmp_path: Path,
+                                              capsys: pytest.CaptureFixture[str]) -> None:
+    pytest.importorskip('tensorrt_rtx', reason='no TensorRT for RTX (x86_64)')
+    assert main(['engine', 'build', '--rtx-aot', 'SM89', '--fused', '--steps', '0', '--output',
+                 str(tmp_path), '--bundle', str(tiny_bundle)]) == 2
+    assert 'must be 1 to 16, not 0' in capsys.readouterr().err
+
+
 def test_the_cache_is_listed(tiny_bundle: Path, tmp_path: Path,
                              capsys: pytest.CaptureFixture[str]) -> None:
     cache, listed = tmp_path / 'engines', tmp_path / 'list.json'
