@@ -23,6 +23,7 @@ import argparse
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
+import re
 from typing import Any
 
 import numpy as np
@@ -45,6 +46,7 @@ from grin_ros.postprocess.body_mask import BodyMask
 from grin_ros.postprocess.result import Results
 
 INTERRUPTED = 'interrupted'
+NAMESPACE = re.compile(r'([A-Za-z_]\w*(/[A-Za-z_]\w*)*)?', re.ASCII)  # what ROS 2 takes
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -117,6 +119,9 @@ def check(options: argparse.Namespace) -> None:
                         'the .db3 or .mcap file itself')
     if options.output.exists():
         raise GrinError(f'{options.output} is there already: give the name of a new bag')
+    if not NAMESPACE.fullmatch(options.namespace.strip('/')):
+        raise GrinError(f'--namespace {options.namespace}: give words of letters, digits and _ '
+                        'with / between them, such as /grin, or no bag could be played')
     need_place(options.output, 'OUT')
 
 
