@@ -21,6 +21,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 import importlib
+import io
 import os
 import sys
 
@@ -62,6 +63,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             module.add_arguments(verb)
             verb.set_defaults(run=module.run)
     options = parser.parse_args(arguments)
+    if isinstance(sys.stdout, io.TextIOWrapper) and sys.stdout.errors == 'strict':
+        sys.stdout.reconfigure(errors='backslashreplace')  # a file may be called anything
     try:
         try:
             return int(options.run(options) or 0)
@@ -71,6 +74,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 141
     except (GrinError, OSError) as error:
         print(f'grin {options.verb}: {error}', file=sys.stderr)
+        return 2
+    except MemoryError as error:
+        print(f'grin {options.verb}: the memory of this machine is too small ({error}): give '
+              'smaller images or sizes', file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         return 130

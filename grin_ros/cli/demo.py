@@ -19,9 +19,11 @@
 from __future__ import annotations
 
 import argparse
+import math
 from pathlib import Path
 
-from grin_ros.errors import require
+from grin_ros.cli.files import need_place
+from grin_ros.errors import GrinError, require
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -34,7 +36,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Run the demo; the exit code is 1 when no depth came back."""
+    if not 0 < options.rate < math.inf or options.repeat < 1:
+        raise GrinError('--rate must be a number above 0, and --repeat at least 1')
     require('rclpy', 'ros')
     from grin_ros.demo.run import demo
 
+    options.output.mkdir(parents=True, exist_ok=True)  # where --json may be
+    need_place(options.json, '--json')
     return demo(options.output, options.rate, options.repeat, options.json)

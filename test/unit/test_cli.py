@@ -18,6 +18,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 import subprocess
 import sys
@@ -30,11 +31,12 @@ ROOT = Path(__file__).parents[2]
 CAMERA = '{width: 64, height: 48, k: [50, 0, 32, 0, 50, 24, 0, 0, 1]}'
 
 
-def costmap(folder: Path, **output: object) -> subprocess.CompletedProcess[str]:
+def costmap(folder: Path, *options: str, **output: object) -> subprocess.CompletedProcess[str]:
     (folder / 'camera.yaml').write_text(CAMERA)
     return subprocess.run(
         [sys.executable, '-m', 'grin_ros', 'costmap', '--camera-info',
-         str(folder / 'camera.yaml')], cwd=ROOT, stderr=subprocess.PIPE, text=True, **output)
+         str(folder / 'camera.yaml'), *options],
+        cwd=ROOT, stderr=subprocess.PIPE, text=True, **output)
 
 
 def test_a_reader_that_has_enough_ends_it_quietly(tmp_path: Path) -> None:
@@ -43,6 +45,26 @@ def test_a_reader_that_has_enough_ends_it_quietly(tmp_path: Path) -> None:
     with command.stdin as pipe:
         run = costmap(tmp_path, stdout=pipe)
     assert (run.returncode, run.stderr) == (141, '')
+
+
+def test_names_that_the_terminal_cannot_say_are_printed_all_the_same(tmp_path: Path) -> None:
+    run = costmap(tmp_path, '--namespace', '/grün', stdout=subprocess.PIPE,
+                  env={**os.environ, 'PYTHONIOENCODING': 'ascii'})
+    assert run.returncode == 0 and r'topic: /gr\xfcn/points' in run.stdout
+
+
+def test_what_memory_cannot_hold_is_one_line(tiny_bundle: Path,
+                                             capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(['bench', '--image-size', '10000000', '10000000',
+                 '--bundle', str(tiny_bundle)]) == 2
+    assert 'give smaller images' in capsys.readouterr().err
+
+
+@pytest.mark.parametrize('option', [('--rate', '0'), ('--rate', 'nan'), ('--repeat', '0')])
+def test_a_demo_that_shows_nothing_is_refused(option: tuple[str, str],
+                                              capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(['demo', *option]) == 2
+    assert option[0] in capsys.readouterr().err
 
 
 @pytest.mark.skipif(not Path('/dev/full').exists(), reason='this system has no /dev/full')
