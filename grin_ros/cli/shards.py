@@ -31,6 +31,9 @@ from grin_ros.data.sample import Sample
 from grin_ros.data.shards import ShardWriter
 from grin_ros.errors import GrinError
 
+PARTS = 10 ** 6  # of a pixel's square distance: what differs by less is as near
+SAME = 1.1  # ranges that differ by less are of one surface
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options."""
@@ -68,7 +71,8 @@ def shrunk(sample: Sample, width: int) -> Sample:
     Return a sample whose image is at most width [px] wide; every label finds a pixel.
 
     Sparse labels are not interpolated: of those that fall on a pixel the one nearest to its
-    centre stays. The nearest to the camera would make dense labels too near.
+    centre stays, of two as near to it the nearer surface; of one surface, or of more labels, one
+    in the middle. The nearest to the camera would make dense labels too near by their noise.
     """
     camera = sample.camera
     if camera.width <= width:
@@ -78,9 +82,17 @@ def shrunk(sample: Sample, width: int) -> Sample:
     v = (row + 0.5) * small.height / camera.height
     u = (column + 0.5) * small.width / camera.width
     labels = sample.range_m[row, column]
-    # The last one written stays; of two that are as near to the centre, the nearer surface.
-    order = np.lexsort((labels, np.round((v % 1 - 0.5) ** 2 + (u % 1 - 0.5) ** 2, 6)))[::-1]
+    off = (v % 1 - 0.5) ** 2 + (u % 1 - 0.5) ** 2
+    key = PARTS * (v.astype(int) * small.width + u.astype(int)) + np.round(PARTS * off).astype(int)
+    order = np.lexsort((labels, key))
+    keys, first, ties = np.unique(key[order], return_index=True, return_counts=True)
+    pixel, best = np.unique(keys // PARTS, return_index=True)
+    first, ties = first[best], ties[best]
+    near, far = labels[order[first]], labels[order[first + ties - 1]]
+    # Where dense labels are halved four are as near: the second and the third in turn, as on a
+    # chessboard.
+    turn = (pixel // small.width + pixel % small.width) % 2 * ((ties > 2) | (far < SAME * near))
     range_m = np.full((small.height, small.width), np.nan, np.float32)
-    range_m[v[order].astype(int), u[order].astype(int)] = labels[order]
+    range_m.flat[pixel] = labels[order[first + (ties - 1 + turn) // 2]]
     image = cv2.resize(sample.image, (small.width, small.height), interpolation=cv2.INTER_AREA)
     return Sample(image.astype(np.uint8), range_m, small, sample.meta)

@@ -80,6 +80,26 @@ def test_dense_labels_do_not_come_nearer() -> None:
     np.testing.assert_array_equal(small.range_m, range_m[1::3, 1::3])
 
 
+@pytest.mark.parametrize('width', [150, 75])  # of 75 or 38 rows: four as near, or two
+def test_halved_labels_do_not_come_nearer(width: int) -> None:
+    """No label is at the centre then; the wall keeps its mean, and a slope its place."""
+    camera, rng = Camera.from_hfov(70, 300, 150), np.random.default_rng(0)
+    image = np.zeros((150, 300, 3), np.uint8)
+    range_m = (4 * rng.normal(1, 0.02, (150, 300))).astype(np.float32)
+    assert shrunk(Sample(image, range_m, camera), width).range_m.mean() == pytest.approx(
+        range_m.mean(), rel=2e-3)
+    slope = np.broadcast_to(np.arange(100, 400, dtype=np.float32), (150, 300))
+    assert shrunk(Sample(image, slope, camera), width).range_m.mean() == pytest.approx(
+        slope.mean(), abs=0.02)
+
+
+def test_a_frame_without_labels_is_shrunk() -> None:
+    nothing = np.full((48, 64), np.nan, np.float32)
+    small = shrunk(Sample(np.zeros((48, 64, 3), np.uint8), nothing, Camera.from_hfov(70, 64, 48)),
+                   32)
+    assert small.range_m.shape == (24, 32) and np.isnan(small.range_m).all()
+
+
 def test_two_sets_do_not_mix(frames: Path, tmp_path: Path,
                              capsys: pytest.CaptureFixture[str]) -> None:
     out = tmp_path / 'out'
