@@ -98,18 +98,22 @@ def demo(output: Path, rate: float, repeat: int, json_path: Path | None = None,
 
 @contextmanager
 def process(name: str, module: list[str], output: Path) -> Iterator[subprocess.Popen]:
-    """Run a Python module in a process of its own, with our DDS profile; its log is NAME.log."""
-    environment = dict(os.environ)
-    profile = shared_file('config/fastdds_shm.xml')
-    for variable in PROFILE_VARIABLES:
-        environment.setdefault(variable, str(profile))
+    """Run a Python module in a process of its own; its log is NAME.log."""
     with open(output / f'{name}.log', 'wb') as log:
-        child = subprocess.Popen([sys.executable, '-m', *module], env=environment, stdout=log,
+        child = subprocess.Popen([sys.executable, '-m', *module], env=environment(), stdout=log,
                                  stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL)
         try:
             yield child
         finally:
             stop(child)
+
+
+def environment() -> dict[str, str]:
+    """Return that of the processes: with our DDS profile, unless the user has set another."""
+    if any(variable in os.environ for variable in PROFILE_VARIABLES):
+        return dict(os.environ)
+    profile = str(shared_file('config/fastdds_shm.xml'))
+    return {**os.environ, **dict.fromkeys(PROFILE_VARIABLES, profile)}
 
 
 def stop(child: subprocess.Popen) -> None:
