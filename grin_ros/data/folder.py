@@ -22,6 +22,8 @@ import math
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from grin_ros.camera import Camera
 from grin_ros.camera.files import described_camera, read_values
 from grin_ros.data.frames import depth_sample, Frames, IMAGES, need_frames, read_depth, read_image
@@ -33,6 +35,9 @@ LAYOUT = ('NAME.png (or .jpg) with NAME_depth.png (16 bit, millimetres) or NAME_
           'or one NAME.yaml per image')
 IMAGE_FOLDERS = ('image', 'images', 'rgb', 'color')
 CAMERA_SUFFIXES = ('.yaml', '.yml', '.json')
+# What distortion is called in files that also have fx.
+BENT = ('d', 'coeffs', 'dist_coeffs', 'distortion', 'distortion_coefficients', 'k1', 'k2', 'k3',
+        'k4', 'p1', 'p2')
 
 
 def open_folder(folder: Path) -> Frames:
@@ -97,4 +102,9 @@ def _read_camera(path: Path) -> tuple[Camera, dict[str, Any]]:
         camera = Camera.pinhole(fx, fy, cx, cy, int(facts['width']), int(facts['height']))
     except (KeyError, TypeError, ValueError) as error:
         raise GrinError(f'{path} needs fx, fy, cx, cy, width and height: {error!r}') from error
+    bent = [str(key) for key, value in facts.items() if str(key).lower() in BENT and np.any(value)]
+    if bent:
+        raise GrinError(f'{path} has {", ".join(bent)} beside fx, which is of a pinhole: write '
+                        'the camera as camera_calibration or `ros2 topic echo` does, or undistort '
+                        'the images')
     return camera, facts
