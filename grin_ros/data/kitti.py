@@ -48,7 +48,11 @@ def open_kitti(folder: Path) -> Frames:
     roots = [folder / root for root in DEPTH_ROOTS]
     splits = sorted(folder.glob('*eigen_test*.txt'))
     if splits:
-        lines = [line.split() for line in splits[0].read_text('utf-8').splitlines()]
+        try:
+            lines = [line.split() for line in splits[0].read_text('utf-8').splitlines()]
+        except (OSError, UnicodeDecodeError) as error:
+            raise GrinError(f'{splits[0]} is no list of frames ({error}): give a text with lines '
+                            'IMAGE DEPTH FOCAL, or take it away') from error
         listed = [(folder / words[0], words[1]) for words in lines
                   if len(words) > 1 and words[1] != 'None']
         pairs = [(image, _find(roots, depth, splits[0])) for image, depth in listed]

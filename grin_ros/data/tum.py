@@ -31,7 +31,8 @@ from grin_ros.errors import GrinError
 
 UNITS_PER_METRE = 5000.0
 MAX_DIFFERENCE = 0.02  # [s] between an image and its depth
-LAYOUT = 'rgb.txt and depth.txt of a TUM RGB-D sequence'
+LAYOUT = ('rgb.txt and depth.txt of a TUM RGB-D sequence, with times at most '
+          f'{MAX_DIFFERENCE:g} s apart')
 CAMERAS = {  # published calibrations: fx, fy, cx, cy and D
     'freiburg1': ((517.306408, 516.469215, 318.643040, 255.313989),
                   (0.262383, -0.953104, -0.005358, 0.002628, 1.163314)),

@@ -87,6 +87,9 @@ def test_kitti_raw_with_annotated_depth(tmp_path: Path) -> None:
     (tmp_path / 'eigen_test_files_with_gt.txt').write_text('a.png b.png 1')
     with pytest.raises(GrinError, match='b.png'):
         open_dataset('kitti', tmp_path)
+    (tmp_path / 'eigen_test_files_with_gt.txt').write_bytes(b'\xff\xfe')
+    with pytest.raises(GrinError, match='is no list of frames'):
+        open_dataset('kitti', tmp_path)
 
     (tmp_path / 'eigen_test_files_with_gt.txt').unlink()
     (tmp_path / '2011_09_26' / drive / 'image_03' / 'data' / number).unlink()
@@ -142,6 +145,9 @@ def test_tum_matches_times(tmp_path: Path) -> None:
     assert sample.camera.distortion[0] == 0.231222
     rgb, depth = truth
     check(sample, rgb, depth, (520.90862, 521.007327, 325.141442, 249.701764))
+    (folder / 'depth.txt').write_text('1.03 depth/1.01.png\n')
+    with pytest.raises(GrinError, match='at most 0.02 s apart'):
+        open_dataset('tum', folder)
     named = folder.rename(tmp_path / 'desk')
     with pytest.raises(GrinError, match='camera.yaml'):
         open_dataset('tum', named)
