@@ -89,7 +89,7 @@ def scene(image: NDArray[np.uint8], camera: Camera, depth: NDArray[np.float32]) 
     step = max(1, math.isqrt(depth.size // POINTS))
     points = camera.unproject(depth)[::step, ::step]
     still = np.vstack([image, depth_picture(depth)[:, :image.shape[1]]])
-    still = cv2.resize(still, (round(HEIGHT * still.shape[1] / still.shape[0]), HEIGHT),
+    still = cv2.resize(still, (max(1, round(HEIGHT * still.shape[1] / still.shape[0])), HEIGHT),
                        interpolation=cv2.INTER_AREA)
 
     def view(yaw_deg: float, pitch_deg: float) -> NDArray[np.uint8]:

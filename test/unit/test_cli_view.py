@@ -67,6 +67,12 @@ def test_near_things_move_against_far_ones() -> None:
     assert gaps[1] > 0 and abs(gaps[2] - gaps[0]) > 50
 
 
+def test_a_photo_of_a_few_columns_has_a_view() -> None:
+    draw = scene(np.zeros((8000, 8, 3), np.uint8), Camera.from_hfov(1, 8, 8000),
+                 np.ones((8000, 8), np.float32))
+    assert draw(0, 0).shape == (HEIGHT, 1 + 2 * HEIGHT, 3)
+
+
 def test_problems_of_the_user_end_with_one_sentence(
         tiny_bundle: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert view(tiny_bundle, tmp_path, '--save', str(tmp_path / 'no' / 'cloud.mp4')) == 2
