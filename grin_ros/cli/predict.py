@@ -70,9 +70,9 @@ def run(options: argparse.Namespace) -> int:
         raise GrinError(f'several images are called {", ".join(twice)}: their results would '
                         'overwrite each other, so give them in separate calls')
     for path in images:
-        # Beside a photo such a name may be its true depth (--dataset folder).
-        found = [name for name in (f'{path.stem}_depth.png', f'{path.stem}_depth.npy')
-                 if (options.output / name).exists()]
+        # Beside a photo such a name may be its true depth (--dataset folder), or a scan.
+        found = [name for end in ('depth.png', 'depth.npy', 'points.ply')
+                 if (options.output / (name := f'{path.stem}_{end}')).exists()]
         if found and not (options.output / f'{path.stem}_sigma.npy').exists():
             raise GrinError(f'{options.output / found[0]} is there already, and not of an earlier '
                             'run: give another --output')

@@ -184,17 +184,17 @@ def test_figures_are_written_before_anything_is_printed(
     assert len(json.loads(figures.read_text())['images']) == 1
 
 
-def test_true_depth_beside_a_photo_is_not_overwritten(
+def test_what_was_measured_beside_a_photo_is_not_overwritten(
         tiny_bundle: Path, photo: Path, tmp_path: Path,
         capsys: pytest.CaptureFixture[str]) -> None:
-    truth = photo.with_name(f'{photo.stem}_depth.png')
-    assert cv2.imwrite(str(truth), np.full((4, 4), 2000, np.uint16))
-    before = truth.read_bytes()
     here = ('--hfov', '60', '--output', photo.parent)
-    assert predict(tiny_bundle, photo, *here) == 2
-    assert f'{truth.name} is there already' in capsys.readouterr().err
-    assert truth.read_bytes() == before
-    truth.unlink()
+    for end in ('depth.png', 'depth.npy', 'points.ply'):
+        truth = photo.with_name(f'{photo.stem}_{end}')
+        truth.write_bytes(b'measured')
+        assert predict(tiny_bundle, photo, *here) == 2
+        assert f'{truth.name} is there already' in capsys.readouterr().err
+        assert truth.read_bytes() == b'measured'
+        truth.unlink()
     for _ in range(2):  # results of its own are replaced
         assert predict(tiny_bundle, photo, *here) == 0
 
