@@ -34,6 +34,8 @@ LENGTHS = (
     ('min-height', 0.1, 'lowest obstacle above the floor'),
     ('max-height', 2.0, 'highest obstacle above the floor'),
     ('camera-height', 0.5, 'the camera above the floor'))
+DEFAULTS = {name: default for name, default, _ in LENGTHS}
+VOXEL_ALONE = ('clearing-range', 'camera-height')
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -62,6 +64,11 @@ def run(options: argparse.Namespace) -> None:
         raise GrinError(f'--marking-range {options.marking_range:g} must be above 0')
     if options.camera_height <= 0:
         raise GrinError(f'--camera-height {options.camera_height:g} must be above 0')
+    alone = [name for name in VOXEL_ALONE
+             if getattr(options, name.replace('-', '_')) != DEFAULTS[name]]
+    if options.layer == 'stvl' and alone:
+        raise GrinError(f'--{alone[0]} is of --layer voxel, whose rays clear: STVL forgets what '
+                        'is in view after a time')
     reach = round(options.clearing_range - CELLS_SHORT, 6)
     if options.layer == 'voxel' and options.marking_range > reach:
         raise GrinError(f'--marking-range {options.marking_range:g} must be at most {reach:g}, '

@@ -57,11 +57,11 @@ def test_voxel_layer_has_two_sources_and_holds_the_camera(
     assert made['z_voxels'] <= 16 and made['z_voxels'] * made['z_resolution'] > 2.5
 
 
-@pytest.mark.parametrize('kind', ['voxel', 'stvl'])
+@pytest.mark.parametrize('options', [['voxel', '--clearing-range', '9'], ['stvl']])
 def test_lengths_are_floats_as_the_plugins_declare_them(
-        tmp_path: Path, capsys: pytest.CaptureFixture, kind: str) -> None:
-    made = layer(tmp_path / 'camera.yaml', capsys, '--layer', kind, '--marking-range', '4',
-                 '--max-height', '2', '--min-height', '0', '--clearing-range', '9')
+        tmp_path: Path, capsys: pytest.CaptureFixture, options: list[str]) -> None:
+    made = layer(tmp_path / 'camera.yaml', capsys, '--marking-range', '4', '--max-height', '2',
+                 '--min-height', '0', '--layer', *options)
     lengths = {f'{owner}.{name}': value for owner, values in {'': made, **{
         name: made[name] for name in made['observation_sources'].split()}}.items()
         for name, value in values.items()
@@ -82,6 +82,8 @@ def test_stvl_layer_has_the_frustum(tmp_path: Path, capsys: pytest.CaptureFixtur
     (['--marking-range', '9'], ['--marking-range 9', '--clearing-range 8']),
     # Nav2 ends rays two cells early, and what is marked in those would stay for ever.
     (['--marking-range', '8'], ['--marking-range 8 must be at most 7.9', '--clearing-range 8']),
+    # STVL has no rays, so that nothing would come of it.
+    (['--layer', 'stvl', '--clearing-range', '5'], ['--clearing-range', '--layer voxel']),
     (['--min-height', '3'], ['--min-height 3', '--max-height 2']),
     (['--camera-height', 'nan'], ['--camera-height nan', 'metres']),
     (['--max-height', 'inf', '--layer', 'stvl'], ['--max-height inf', 'metres']),
