@@ -60,7 +60,8 @@ class ScaleNotes:
         doubt = SIGMA if floor_tells else sigma_scale
         facts['sigma_scale'] = f'{doubt:.2f}'
         self._check_limits(doubt, params)
-        if frame.num_ranges or not params.camera_height:
+        held = self._outputs.floor.factor is not None  # also of an image without a mount of TF
+        if frame.num_ranges or not (params.camera_height or held):
             facts.pop('floor', None)
         else:
             facts['floor'] = self._of_floor(frame, params)

@@ -17,6 +17,7 @@
 """Tests of floor: it is found where it is, and scale follows it."""
 
 from dataclasses import replace
+import logging
 import math
 from types import SimpleNamespace
 
@@ -26,8 +27,11 @@ import pytest
 from grin_ros.camera import Camera
 from grin_ros.errors import GrinError
 from grin_ros.estimator import DepthEstimate
-from grin_ros.messages.intake import Frame
+from grin_ros.messages.intake import CameraInfos, Frame
 from grin_ros.messages.ranges import NUM_RANGES
+from grin_ros.node.diagnostics import Statistics
+from grin_ros.node.scale_notes import ScaleNotes
+from grin_ros.node.voice import Voice
 from grin_ros.params import DepthParams
 from grin_ros.postprocess.floor import FloorFinder, FloorScale, MEMORY, Mount, SIGMA
 from grin_ros.postprocess.result import Results
@@ -280,13 +284,24 @@ def test_scale_is_kept_where_tf_does_not_tell_the_mount_of_an_image() -> None:
     assert published(told) == pytest.approx((1, SIGMA), rel=0.03)
     for _ in range(MEMORY - 1):
         assert published(silent) == pytest.approx((1, SIGMA), rel=0.03)
+    assert 'multiplied by 2.0' in noted(results, camera, silent)['floor']
     assert published(silent) == pytest.approx((1, 0.3), rel=0.03)  # not seen for long
     assert published(told) == pytest.approx((1, SIGMA), rel=0.03)
     # Another lens, and no floor_frame at all, forget it.
     assert published(silent, CAMERAS['distorted']) == pytest.approx((1.5, 0.3))
     assert published(told) == pytest.approx((1, SIGMA), rel=0.03)
     assert published(replace(silent, floor_frame='')) == pytest.approx((1.5, 0.3))
-    assert results.floor.factor is None
+    assert results.floor.factor is None and 'floor' not in noted(results, camera, silent)
+
+
+def noted(results: Results, camera: Camera, params: DepthParams) -> dict[str, str]:
+    """Return what diagnostics say of the scale."""
+    statistics = Statistics()
+    infos = CameraInfos('/camera_info', rectified=True, required=True)
+    notes = ScaleNotes(statistics, Voice(logging.getLogger(), statistics), infos, results, None)
+    frame = Frame(None, np.zeros((120, 160, 3), np.uint8), camera, None)
+    notes.take(frame, 0.3, params)
+    return statistics.facts
 
 
 def test_a_frame_of_an_unknown_camera_forgets_the_floor() -> None:
