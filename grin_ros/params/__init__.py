@@ -99,6 +99,10 @@ class DepthParams:
     depth_scale: float = _parameter(
         1.0, 'depth is multiplied by this: true over published distance, as `grin scale-check` '
         'measures it', low=0.01, high=100.0, dynamic=True)
+    scale_smoothing: float = _parameter(
+        0.2, 'time constant with which the scale of an image follows that of the one before, so '
+        'that depth of what stands still does not flicker; known ranges are not smoothed; 0 is '
+        'off', unit='s', low=0.0, high=10.0, dynamic=True)
     camera_height: float = _parameter(
         0.0, 'height of the lens above the floor: where the floor is seen, depth gets the scale '
         'that puts it there, in place of depth_scale; 0: unknown', unit='m', low=0.0,
@@ -144,7 +148,7 @@ class DepthParams:
         0, 'depth is asked at every n-th pixel of the input of the network, and upsampled; 0 '
         'for the default of the bundle', unit='px', choices=(0, *STRIDES), shared=True)
     seed: int = _parameter(
-        0, 'of the noise: same seed and frame, same depth', low=0, high=2**31 - 1, dynamic=True)
+        0, 'of the noise: same seed and images, same depth', low=0, high=2**31 - 1, dynamic=True)
     min_depth: float = _parameter(
         0.1, 'nearer is published as -Inf', unit='m', low=0.0, high=1000.0, dynamic=True)
     max_depth: float = _parameter(

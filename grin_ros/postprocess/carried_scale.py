@@ -96,7 +96,7 @@ class CarriedScale:
             self._told = None
             return otherwise
         if self._log_factor is None:
-            self._log_factor = _log_ratio(told.depth, depth[::STEP, ::STEP])
+            self._log_factor = log_ratio(told.depth, depth[::STEP, ::STEP], SPREAD)
         if self._log_factor is None:  # it is not the same that is seen
             self._told = None
             return otherwise
@@ -105,12 +105,21 @@ class CarriedScale:
         return self.factor
 
 
-def _log_ratio(told: NDArray[np.float32], now: NDArray[np.float32]) -> float | None:
-    """Return the logarithm of how much larger depth was told than is said now, if it was one."""
+def log_ratio(told: NDArray[np.float32], now: NDArray[np.float32], spread: float
+              ) -> float | None:
+    """
+    Return the logarithm of how much larger depth was told than is said now, LIMIT at most.
+
+    :param told: (h, w) depth, of which other sizes than that of now are another view.
+    :param spread: of half of the ratios [nats] that is still one factor.
+    :returns: None when it is none: something else is seen.
+    """
+    if told.shape != now.shape:
+        return None
     with np.errstate(invalid='ignore', divide='ignore'):
         ratios = np.log(told / now)
     ratios = ratios[np.isfinite(ratios)]
     if len(ratios) < LEAST_SHARE * told.size:
         return None
     low, middle, high = np.percentile(ratios, [25, 50, 75])
-    return float(np.clip(middle, -LIMIT, LIMIT)) if high - low < SPREAD else None
+    return float(np.clip(middle, -LIMIT, LIMIT)) if high - low < spread else None

@@ -34,6 +34,7 @@ from grin_ros.postprocess.carried_scale import CarriedScale
 from grin_ros.postprocess.floor import FloorScale, Mount
 from grin_ros.postprocess.gates import apply_gates
 from grin_ros.postprocess.rectify import rectified_camera, Rectifier
+from grin_ros.postprocess.steady_scale import SteadyScale
 
 if TYPE_CHECKING:  # what loads the model is imported when it is loaded
     from grin_ros.estimator import DepthEstimate
@@ -54,17 +55,22 @@ class Results:
         self._rectifiers: list[Rectifier] = []
         self.floor = FloorScale()
         self.carried = CarriedScale()
+        self._steady = SteadyScale()
 
     def make(self, frame: Frame, estimate: DepthEstimate, params: DepthParams) -> Result:
         """Return what is published of an estimate, whose depth is gated in place."""
         if self._body_mask is not None:
             np.copyto(estimate.depth, np.nan, where=self._body_mask.on(*estimate.depth.shape))
+        camera, moment = _grid_camera(frame, estimate), nanoseconds(frame.header.stamp)
         if frame.num_ranges:  # they went into the estimate
             self.floor.skip()
-            self.carried.keep(estimate.depth, _grid_camera(frame, estimate),
-                              nanoseconds(frame.header.stamp))
+            self.carried.keep(estimate.depth, camera, moment)
         else:
             estimate = self._scaled(estimate, frame, params)
+        told_by = bool(frame.num_ranges), self.floor.factor is None, params.depth_scale
+        factor = self._steady.factor(estimate.depth, camera, moment,
+                                     0.0 if frame.num_ranges else params.scale_smoothing, told_by)
+        estimate = estimate if factor == 1 else estimate.scaled(factor)
         return Result(frame, estimate, params, self.rectifier)
 
     def _scaled(self, estimate: DepthEstimate, frame: Frame, params: DepthParams

@@ -49,7 +49,8 @@ MARGIN = 0.15  # [m] from walls and things
 NUM_KNOWN = 8  # ranges of the first image
 
 
-def drive(place: Place, rng: np.random.Generator) -> list[tuple[float, np.ndarray, float]]:
+def drive(place: Place, rng: np.random.Generator, first: float = FIRST, period: float = PERIOD,
+          speed: float = SPEED) -> list[tuple[float, np.ndarray, float]]:
     """Return moments [s], positions [m] and yaws [rad] of a robot; too few when it is stopped."""
     pose = draw_pose(rng, place, 'room')
     if pose is None:
@@ -59,10 +60,10 @@ def drive(place: Place, rng: np.random.Generator) -> list[tuple[float, np.ndarra
     course, turn, moment = yaw + rng.normal(0, 0.3), rng.normal(0, 0.4), 0.0
     way = [(moment, position, yaw)]
     for step in range(STEPS):
-        seconds = FIRST if step == 0 else PERIOD
+        seconds = first if step == 0 else period
         turn = 0.8 * (turn + rng.normal(0, 0.2))
         yaw, course, moment = yaw + turn * seconds, course + turn * seconds, moment + seconds
-        position = position + SPEED * seconds * np.array([np.sin(course), 0, np.cos(course)])
+        position = position + speed * seconds * np.array([np.sin(course), 0, np.cos(course)])
         x, _, z = position
         width, _, length = place.size
         if not (MARGIN < x < width - MARGIN and MARGIN < z < length - MARGIN) or any(
@@ -72,12 +73,13 @@ def drive(place: Place, rng: np.random.Generator) -> list[tuple[float, np.ndarra
     return way if len(way) > STEPS else []
 
 
-def images(number: int, furniture: Furniture) -> Iterator[tuple[float, np.ndarray, np.ndarray]]:
+def images(number: int, furniture: Furniture, *pace: float
+           ) -> Iterator[tuple[float, np.ndarray, np.ndarray]]:
     """Yield moments [s], images and ranges [m] of a drive through one world."""
     rng = np.random.default_rng((SEED, number))
     place = build_world(rng, furniture, 'room' if number % 4 else 'corridor')
     for _ in range(200):
-        if way := drive(place, rng):
+        if way := drive(place, rng, *pace):
             break
     else:
         return
