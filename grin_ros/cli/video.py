@@ -24,6 +24,7 @@ from pathlib import Path
 
 import numpy as np
 
+from grin_ros.camera import Camera
 from grin_ros.cli.camera_options import (
     add_camera_options,
     add_mount_options,
@@ -37,7 +38,10 @@ from grin_ros.cli.files import need_place, write_json
 from grin_ros.cli.films import Film, new_film
 from grin_ros.cli.options import add_estimator_options, load_estimator, progress
 from grin_ros.errors import GrinError
+from grin_ros.params import FIELDS
+from grin_ros.params.values import checked
 from grin_ros.postprocess.floor import FloorScale
+from grin_ros.postprocess.steady_scale import SteadyScale
 from grin_ros.visualise import colour_depth, scale_bar
 
 
@@ -48,6 +52,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--every', type=int, default=1, metavar='N', help='take each Nth picture')
     parser.add_argument('--near', type=float, default=0.3, metavar='M', help='red (default 0.3)')
     parser.add_argument('--far', type=float, default=20.0, metavar='M', help='blue (default 20)')
+    parser.add_argument('--scale-smoothing', type=float, metavar='S',
+                        default=FIELDS['scale_smoothing'].default,
+                        help="as the node's parameter, in seconds of the film (default "
+                             '%(default)g; 0: off)')
     add_camera_options(parser)
     add_mount_options(parser)
     add_estimator_options(parser)
@@ -57,8 +65,9 @@ def run(options: argparse.Namespace) -> int:
     """Estimate each picture and write the film."""
     if not 0 < options.near < options.far or options.every < 1:
         raise GrinError('--near must be above 0 and below --far, and --every at least 1')
+    checked('scale_smoothing', options.scale_smoothing)
     need_place(options.output, 'OUT.mp4')
-    mount, floor = chosen_mount(options), FloorScale()
+    mount, floor, steady = chosen_mount(options), FloorScale(), SteadyScale()
     film = Film(options.input, options.every, is_upright(options))
     if options.output.exists() and options.output.samefile(options.input):
         raise GrinError(f'{options.output} is the film itself: give another name')
@@ -67,7 +76,8 @@ def run(options: argparse.Namespace) -> int:
     note_lens(options.input, camera, estimator)
     bar = scale_bar(options.near, options.far, film.height)
     size = 2 * film.width + bar.shape[1], film.height
-    medians, stopped = [], False
+    medians: list[float] = []
+    stopped = False
     with new_film(options.output, film.rate, size) as write:
         try:
             for picture in progress(film, 'video'):
@@ -75,6 +85,10 @@ def run(options: argparse.Namespace) -> int:
                 if mount and camera:
                     estimate = floor.apply(estimate, camera, mount)
                 depth = estimate.depth
+                depth *= np.float32(steady.factor(
+                    depth, camera or Camera.default_pinhole(film.width, film.height),
+                    round(1e9 * (1 + len(medians) / film.rate)), options.scale_smoothing,
+                    floor.factor is None))
                 coloured = colour_depth(depth, options.near, options.far)
                 write(np.hstack([picture, coloured, bar]))
                 finite = depth[np.isfinite(depth)]

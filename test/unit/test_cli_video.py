@@ -156,3 +156,27 @@ def test_what_was_filmed_before_the_end_is_kept(
     assert main(['video', str(film), str(out), '--hfov', '70', '--bundle', str(tiny_bundle),
                  '--threads', '1']) == 130
     assert cv2.VideoCapture(str(out)).get(cv2.CAP_PROP_FRAME_COUNT) == 2
+
+
+def test_the_scale_of_a_film_does_not_flicker(tiny_bundle: Path, tmp_path: Path) -> None:
+    """Of one picture with the noise of a camera, whose depth differs from picture to picture."""
+    path, figures = tmp_path / 'noisy.mp4', tmp_path / 'figures.json'
+    writer = cv2.VideoWriter(str(path), cv2.VideoWriter_fourcc(*'mp4v'), 30, (96, 64))
+    if not writer.isOpened():
+        pytest.skip('this OpenCV writes no mp4')
+    rng = np.random.default_rng(0)
+    picture = cv2.resize(rng.integers(0, 256, (8, 12, 3), np.uint8), (96, 64))
+    for _ in range(24):
+        light = rng.uniform(0.9, 1.1)
+        writer.write(np.clip(picture * light, 0, 255).astype(np.uint8))
+    writer.release()
+
+    def flicker(*options: str) -> float:
+        assert main(['video', str(path), str(tmp_path / 'out.mp4'), '--hfov', '70', '--bundle',
+                     str(tiny_bundle), '--threads', '1', '--json', str(figures), *options]) == 0
+        medians = json.loads(figures.read_text())['depth_median_m']
+        return float(np.std(np.diff(np.log(medians))))
+
+    assert 0 < flicker() < 0.7 * flicker('--scale-smoothing', '0')
+    assert main(['video', str(path), str(tmp_path / 'out.mp4'), '--hfov', '70',
+                 '--scale-smoothing', '-1']) == 2
