@@ -67,11 +67,17 @@ class Results:
             self.carried.keep(estimate.depth, camera, moment)
         else:
             estimate = self._scaled(estimate, frame, params)
-        told_by = bool(frame.num_ranges), self.floor.factor is None, params.depth_scale
-        factor = self._steady.factor(estimate.depth, camera, moment,
-                                     0.0 if frame.num_ranges else params.scale_smoothing, told_by)
+        factor = self._steady.factor(
+            estimate.depth, camera, moment, 0.0 if frame.num_ranges else params.scale_smoothing,
+            self._told_by(frame, params))
         estimate = estimate if factor == 1 else estimate.scaled(factor)
         return Result(frame, estimate, params, self.rectifier)
+
+    def _told_by(self, frame: Frame, params: DepthParams) -> tuple[Any, ...]:
+        """Return what tells the scale of a frame; what a user sets counts at once."""
+        # What TF tells of a mount differs from frame to frame.
+        mount = () if params.floor_frame else (params.camera_height, params.camera_pitch_deg)
+        return bool(frame.num_ranges), self.floor.factor is None, params.depth_scale, *mount
 
     def _scaled(self, estimate: DepthEstimate, frame: Frame, params: DepthParams
                 ) -> DepthEstimate:

@@ -131,5 +131,6 @@ def test_results_are_steady_and_known_ranges_are_not_held() -> None:
     assert published(1.2, 1) == pytest.approx(1.2 ** (1 - held), rel=1e-3)
     assert published(1.2, 2, scale_smoothing=0.0) == pytest.approx(1.2)
     assert published(1.2, 3, depth_scale=2.0) == pytest.approx(2.4)
-    assert published(0.9, 4, num_ranges=8) == pytest.approx(0.9)
-    assert published(1.1, 5, num_ranges=8) == pytest.approx(1.1)
+    assert published(1.2, 4, camera_height=1.0) == pytest.approx(1.2)  # no floor is seen
+    assert published(0.9, 5, num_ranges=8) == pytest.approx(0.9)
+    assert published(1.1, 6, num_ranges=8) == pytest.approx(1.1)
