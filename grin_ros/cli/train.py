@@ -28,7 +28,7 @@ import sys
 import time
 from typing import Any, cast, TextIO
 
-from grin_ros.errors import require
+from grin_ros.errors import GrinError, require
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -43,6 +43,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Train; under ``accelerate launch`` the same command uses every process."""
+    if options.minutes is not None and not options.minutes > 0:  # of NaN no time is the end
+        raise GrinError(f'--minutes {options.minutes:g} must be a number above 0')
     require('torch', 'train')
     require('accelerate', 'train')
     from accelerate import PartialState

@@ -67,6 +67,13 @@ def test_a_demo_that_shows_nothing_is_refused(option: tuple[str, str],
     assert option[0] in capsys.readouterr().err
 
 
+@pytest.mark.parametrize('minutes', ['nan', '0', '-5'])
+def test_a_training_that_would_never_end_is_refused(minutes: str,
+                                                    capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(['train', '--config', 'none.yaml', f'--minutes={minutes}']) == 2
+    assert f'--minutes {minutes}' in capsys.readouterr().err
+
+
 @pytest.mark.skipif(not Path('/dev/full').exists(), reason='this system has no /dev/full')
 def test_a_full_disk_is_one_line(tmp_path: Path) -> None:
     with open('/dev/full', 'w') as full:
