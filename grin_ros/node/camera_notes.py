@@ -43,9 +43,7 @@ class CameraNotes:
     def __init__(self, node: Node, statistics: Statistics, voice: Voice, infos: CameraInfos,
                  topic: str) -> None:
         """Say nothing yet."""
-        self._logger, self._statistics = node.get_logger(), statistics
-        # A simulator in which nothing moves rightly sends what it sent before.
-        self._is_real = not node.get_parameter('use_sim_time').value
+        self._node, self._logger, self._statistics = node, node.get_logger(), statistics
         self._same = SameImages()
         self._voice, self._infos = voice, infos
         self._topic = topic
@@ -62,8 +60,6 @@ class CameraNotes:
         camera, facts = frame.camera, self._statistics.facts
         if frame.max_level is not None:
             self._check_bits(frame.max_level)
-        if self._is_real:
-            self._check_frozen(frame)
         if frame.info is None and self._infos.received:
             self._voice.warn('camera_info', (
                 f'the camera_info on {self._infos.topic} is not used, as it is no calibration or '
@@ -95,10 +91,11 @@ class CameraNotes:
                 'that the network sees the dark. Let the driver shift them up to the full scale, '
                 'or publish 8 bits'))
 
-    def _check_frozen(self, frame: Frame) -> None:
-        """Warn when a camera sends one image again and again, as if it were of now."""
+    def check_frozen(self, frame: Frame) -> None:
+        """Warn when a camera sends an image of something again and again, as if it were of now."""
         seconds = self._same.seconds(frame.image, nanoseconds(frame.header.stamp))
-        if seconds >= FROZEN:
+        # A simulator in which nothing moves rightly sends what it sent before.
+        if seconds >= FROZEN and not self._node.get_parameter('use_sim_time').value:
             self._voice.warn('frozen', (
                 f'images on {self._topic} have been the same to the last bit for {seconds:.0f} s, '
                 'so that depth is of long ago: start the camera again, look at its driver and '

@@ -172,6 +172,7 @@ class Channel:
         frame = read_frame(msg, self.topics.compressed, self.infos, self.topics.name)
         self._camera_notes.take(frame, params)
         check_contrast(frame, self.topics.name)
+        self._camera_notes.check_frozen(frame)  # a covered lens is black to the last bit, too
         if params.frame_id:
             frame = replace(frame, header=Header(stamp=frame.header.stamp,
                                                  frame_id=params.frame_id))
