@@ -22,8 +22,6 @@ import math
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from grin_ros.camera import Camera
 from grin_ros.camera.files import described_camera, read_values
 from grin_ros.data.frames import depth_sample, Frames, IMAGES, need_frames, read_depth, read_image
@@ -102,9 +100,16 @@ def _read_camera(path: Path) -> tuple[Camera, dict[str, Any]]:
         camera = Camera.pinhole(fx, fy, cx, cy, int(facts['width']), int(facts['height']))
     except (KeyError, TypeError, ValueError) as error:
         raise GrinError(f'{path} needs fx, fy, cx, cy, width and height: {error!r}') from error
-    bent = [str(key) for key, value in facts.items() if str(key).lower() in BENT and np.any(value)]
+    bent = [str(key) for key, value in facts.items() if str(key).lower() in BENT and _says(value)]
     if bent:
         raise GrinError(f'{path} has {", ".join(bent)} beside fx, which is of a pinhole: write '
                         'the camera as camera_calibration or `ros2 topic echo` does, or undistort '
                         'the images')
     return camera, facts
+
+
+def _says(value: Any) -> bool:
+    """Return whether there is any distortion in a value: numbers, by name or not, or a text."""
+    if isinstance(value, dict | list):
+        return any(map(_says, value.values() if isinstance(value, dict) else value))
+    return bool(value) and str(value).lower() != 'none'

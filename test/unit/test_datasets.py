@@ -167,12 +167,14 @@ def test_a_plain_folder(tmp_path: Path, layout: str) -> None:
         (tmp_path / 'camera.json').write_text(json.dumps({**facts, 'depth_scale': scale}))
         with pytest.raises(GrinError, match='depth_scale must be'):
             open_dataset('folder', tmp_path)[0]
-    for lens in ({'k1': 0.1, 'k2': 0}, {'D': [0.1, 0, 0, 0, 0]}):  # taken for none it would bend
+    for lens in ({'k1': 0.1, 'k2': 0}, {'D': [0.1, 0, 0, 0, 0]},  # taken for none it would bend
+                 {'distortion': [[0], [0, 0.1]]}, {'distortion': {'k1': 0.1, 'k2': 0}}):
         (tmp_path / 'camera.json').write_text(json.dumps({**facts, **lens}))
         with pytest.raises(GrinError, match=f'camera.json has {next(iter(lens))} beside fx'):
             open_dataset('folder', tmp_path)[0]
     (tmp_path / 'camera.json').write_text(json.dumps({
-        **facts, 'depth_scale': '4e3', 'kind': 'driving', 'k1': 0.0, 'D': [0, 0, 0, 0, 0]}))
+        **facts, 'depth_scale': '4e3', 'kind': 'driving', 'k1': 0.0, 'D': [0, 0, 0, 0, 0],
+        'distortion': 'none', 'coeffs': {'k1': 0.0}}))
     (sample,) = open_dataset('folder', tmp_path)
     check(sample, *truth, (50, 51, 29, 19))
     assert sample.meta['kind'] == 'driving'
