@@ -70,6 +70,7 @@ class Pace:
         """Start without counters."""
         self._topic = topic
         self._seconds: deque[tuple[int, int, int]] = deque(maxlen=WINDOW + 1)
+        self._max_rate = 0.0
 
     def check(self, received: int, answered: int, overtaken: int, max_rate: float = 0.0) -> str:
         """
@@ -80,6 +81,9 @@ class Pace:
         :param overtaken: of them, those that a newer one replaced before their turn came.
         :param max_rate: images per second that are to be answered at most; 0 for all.
         """
+        if max_rate != self._max_rate:  # what was wanted before was as much as it was to be
+            self._seconds.clear()
+            self._max_rate = max_rate
         self._seconds.append((received, answered, overtaken))
         if len(self._seconds) <= WINDOW:
             return ''

@@ -68,6 +68,16 @@ def test_too_slow_is_when_less_than_half_is_answered() -> None:
     assert after(WINDOW, 30, 2, 28, max_rate=5.0).startswith('too slow')
 
 
+def test_what_kept_to_a_rate_is_not_too_slow_once_more_is_wanted() -> None:
+    """Clouds had points_rate alone; then somebody wants depth, of each image."""
+    pace, told = Pace('/camera/image'), []
+    for i in range(2 * WINDOW):
+        told.append(pace.check(30 * i, 2 * i, 4 * i, 2.0))
+    for i in range(1, 2 * WINDOW):
+        told.append(pace.check(60 * WINDOW + 30 * i, 4 * WINDOW + 15 * i, 8 * WINDOW + i))
+    assert not any(told)
+
+
 def test_warnings_show_in_the_level_until_they_are_old() -> None:
     statistics = Statistics()
     statistics.warn('future', 'images come from tomorrow')
