@@ -100,7 +100,7 @@ class DepthParams:
         1.0, 'depth is multiplied by this: true over published distance, as `grin scale-check` '
         'measures it', low=0.01, high=100.0, dynamic=True)
     scale_smoothing: float = _parameter(
-        0.2, 'time constant with which the scale of an image follows that of the one before, so '
+        0.1, 'time constant with which the scale of an image follows that of the one before, so '
         'that depth of what stands still does not flicker; known ranges are not smoothed; 0 is '
         'off', unit='s', low=0.0, high=10.0, dynamic=True)
     camera_height: float = _parameter(
