@@ -55,7 +55,8 @@ def odometry(seconds: int, pose: np.ndarray) -> Message:
     turn = Message(x=x / (4 * w), y=y / (4 * w), z=z / (4 * w), w=w)
     at = Message(x=pose[0, 3], y=pose[1, 3], z=pose[2, 3])
     still = Message(x=0.0, y=0.0, z=0.0)  # a driver that tells no velocity
-    return Message(header=Message(stamp=Message(sec=seconds, nanosec=0)),
+    stamp = Message(sec=seconds, nanosec=0)
+    return Message(header=Message(frame_id='odom', stamp=stamp), child_frame_id='base_link',
                    pose=Message(pose=Message(position=at, orientation=turn)),
                    twist=Message(twist=Message(linear=still, angular=still)))
 
