@@ -22,6 +22,7 @@ The device is numpy and ONNX Runtime (fake_gpu.py): what is tested is the node, 
 """
 
 from collections.abc import Callable
+import itertools
 from pathlib import Path
 import signal
 
@@ -61,8 +62,10 @@ def test_engines_are_built_in_the_background(start: Callable, make_robot: Callab
     robot.diagnosed('state', 'active')
     robot.diagnosed('backend', 'Fake GPU')
 
+    seeds = itertools.count()  # one picture for ever would be a camera that is frozen
+
     def after_a_picture() -> str:
-        robot.send(robots.picture(), robots.pinhole_info())
+        robot.send(robots.picture(seed=next(seeds)), robots.pinhole_info())
         robot.spin(0.2)
         return robot.diagnostics.get('engine', '')
 

@@ -184,6 +184,7 @@ def test_parameters_are_those_of_the_node(tiny_bundle: Path, tmp_path: Path, als
     seed: 5
     {also}
     edge_gate: false
+    scale_smoothing: 0.0
     rear: {{image_topic: /eye/image_raw, hfov_deg: 60.0}}
 """)
     assert main(['bag', str(source), str(tmp_path / 'out'), *TOPICS, '--threads', '1',
