@@ -155,15 +155,17 @@ def kitchen(bench: Bench, furniture: Furniture, width: float) -> float:
     """
     builder, rng = bench.builder, bench.builder.rng
     height, depth = rng.uniform(0.85, 0.95), 0.6
-    front = wood_or_color(builder, (0.3, 1.0))
-    body = builder.material(materials.color(rng, (0.3, 1.0), (0, 0.1)))
+    darkest = 0.3 if rng.random() < 0.7 else 0.03
+    front = wood_or_color(builder, (darkest, 1.0))
+    body = builder.material(materials.color(rng, (darkest, 1.0), (0, 0.1)))
     steel = builder.material(materials.color(rng, (0.4, 0.9), (0, 0.05)), gloss=0.3)
     stone = materials.color(rng, (0.02, 0.95), (0, 0.1)) if rng.random() < 0.3 else \
         materials.texture(rng, str(rng.choice(['speckle', 'clouds', 'plank'])), 0.2)
     worktop = builder.material(stone, gloss=rng.uniform(0, 0.9) ** 2)
     bench.box((0, 0.05, -0.03), (width, 0.1, depth - 0.1), steel)
     _units(bench, front, body, steel, (width, 0.1, height - 0.04), depth)
-    bench.box((0, height - 0.02, 0.01), (width + 0.02, 0.04, depth + 0.02), worktop)
+    bench.box((0, height - 0.02, 0.01), (width + 0.02, 0.04, depth + 0.02), worktop,
+              0.3 * 3 ** rng.random())  # its staves are narrower than a floor's planks
     tall = rng.uniform(0.45, 0.6)
     behind = materials.paint(rng) if rng.random() < 0.4 else materials.texture(rng, 'tile', 0.3)
     tiles = builder.material(behind, gloss=rng.uniform(0, 0.3))
@@ -180,6 +182,9 @@ def kitchen(bench: Bench, furniture: Furniture, width: float) -> float:
                 builder.origin + bench.point(0, height + tall - 0.03, 0.05 - depth / 2),
                 turn @ np.array([0.8 * width, 0, 0]), turn @ np.array([0, 0, 0.03]),
                 np.array([1, 0.9, 0.75]) * rng.uniform(0.1, 0.6) * width))
+            bench.sheet((-0.4 * width, height + tall - 0.002, 0.05 - depth / 2),
+                        (0.8 * width, 0, 0), (0, 0, 0.02),
+                        builder.material(np.ones(3), emission=4.0))
     if width > 1.2:  # a sink with its tap, and a hob
         dark = builder.material(materials.color(rng, (0.02, 0.1), (0, 0.05)), gloss=0.3)
         x = rng.uniform(0.3, width / 2 - 0.3)

@@ -18,12 +18,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from grin_ros.synth import fitments, materials
 from grin_ros.synth.fitments import Bench
 from grin_ros.synth.furniture import few, Furniture, pick
-from grin_ros.synth.packages import put_bin
+from grin_ros.synth.packages import lay_packages, put_bin
 from grin_ros.synth.places import Footprint, footprint, take
 from grin_ros.synth.scene import SceneBuilder
 from grin_ros.synth.seats import seat
@@ -87,8 +89,9 @@ def _fit_out(builder: SceneBuilder, furniture: Furniture, room: tuple[float, flo
         size = rng.uniform(0.6, 1.6), rng.uniform(0.9, 2.1), rng.uniform(0.22, 0.45)
         if place := bench(size):
             fitments.shelf(place, furniture, size)
-            x, y, z = place.point(0, rng.uniform(0.2, 0.9) * size[1], size[2] / 2)
-            tops.append((x, y, z))
+            for side in (-0.3, 0.3):
+                x, y, z = place.point(side * size[0], rng.uniform(0.2, 0.9) * size[1], size[2] / 2)
+                tops.append((x, y, z))
     for _ in range(rng.binomial(2, 0.35)):
         low = rng.random() < 0.7
         size = (rng.uniform(0.4, 1.6), rng.uniform(0.5, 1.1) if low else rng.uniform(1.6, 2.2),
@@ -108,10 +111,16 @@ def _fit_out(builder: SceneBuilder, furniture: Furniture, room: tuple[float, flo
             tops.append((x, size[1], z))
             seat(builder, furniture, size, (x, z, place.yaw), room, taken)
     if rng.random() < (0.8 if furniture.room == 'Kitchen' else 0.08):
-        size = rng.uniform(1.0, 3.2), 2.2, 0.62
+        # No higher than its worktop: an arm's camera looks along it, below the wall units.
+        size = rng.uniform(1.0, 3.2), 0.95, 0.62
         if place := bench(size):
             height = fitments.kitchen(place, furniture, size[0])
-            tops.append((place.foot[0], height, place.foot[2]))
+            if rng.random() < 0.5:
+                middle = place.point(rng.uniform(-0.3, 0.3) * size[0], height + 0.007, 0)
+                lay_packages(replace(place, foot=middle), size[0], size[2], few(rng, 19))
+            for at in np.arange(0.25, size[0], 0.5) - size[0] / 2:
+                x, y, z = place.point(at, height, rng.uniform(-0.2, 0.25))
+                tops.append((x, y, z))
     return tops
 
 

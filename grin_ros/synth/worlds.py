@@ -44,7 +44,7 @@ from grin_ros.synth.sensor import expose
 from grin_ros.synth.streets import build_street
 
 MIX = {'room': 0.44, 'corridor': 0.09, 'table': 0.18, 'street': 0.29}
-RENDERER = 3  # raised when the same settings give other frames
+RENDERER = 4  # raised when the same settings give other frames
 FRAMES_PER_WORLD = 12
 WORLDS_PER_SHARD = 20
 TRIES_PER_FRAME = 6
