@@ -131,6 +131,21 @@ def test_seats_face_their_table(height: float, yaw: float) -> None:
     assert placed > 30
 
 
+def test_an_arm_may_look_along_a_worktop() -> None:
+    """It is worth a look all along, and the air above it is free up to the wall units."""
+    seen = 0
+    for seed in range(80):
+        builder, taken = SceneBuilder(np.random.default_rng(seed)), []
+        furniture = Furniture(LIBRARY).of_a_room(builder.rng)
+        spots = np.array(furnish(builder, furniture, ROOM, taken, corridor=False))
+        if furniture.room == 'Kitchen':
+            worktops = spots[(spots[:, 1] >= 0.85) & (spots[:, 1] <= 0.95)]
+            free = [not any(thing.holds(spot + (0, 0.3, 0), 0.1) for thing in taken)
+                    for spot in worktops]
+            seen += sum(free) >= 2
+    assert seen >= 4
+
+
 def _nearest(point: NDArray, size: tuple[float, float, float], yaw: float) -> NDArray:
     """Return the point of a table at (3, 3) that is nearest to another, on the floor."""
     c, s = np.cos(yaw), np.sin(yaw)
