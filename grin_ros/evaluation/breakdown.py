@@ -94,11 +94,11 @@ def _width(rows: Iterable[Row]) -> int:
     return max(24, 1 + max((len(row['name']) for row in rows), default=0))
 
 
-def table(rows: Iterable[Row], first: str = 'frame') -> str:
+def table(rows: Iterable[Row]) -> str:
     """Return rows as text, one line each."""
     rows = list(rows)
     width = _width(rows)
-    lines = [f'{first:{width}}' + ''.join(f'{name:>9}' for name in (*NAMES, 'n', 'cover', 'ms'))]
+    lines = [f'{"frame":{width}}' + ''.join(f'{name:>9}' for name in (*NAMES, 'n', 'cover', 'ms'))]
     for row in rows:
         lines.append(f'{row["name"]:{width}}' + ''.join(f'{row[name]:9.3f}' for name in NAMES)
                      + f'{row["n"]:9d}{row["coverage"]:9.3f}{row["total_ms"]:9.0f}')
