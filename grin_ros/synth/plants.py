@@ -43,11 +43,10 @@ class Plant:
         self.uvs.append(uvs)
         self.face_materials.append(np.full(len(triangles), material))
 
-    def place(self, builder: SceneBuilder, x: float, z: float, scale: float, yaw: float,
-              y: float = 0.0) -> None:
-        """Put a copy into the world."""
+    def place(self, builder: SceneBuilder, x: float, z: float, scale: float, yaw: float) -> None:
+        """Put a copy on the ground."""
         triangles = np.concatenate(self.triangles) * scale @ rotation_y(yaw).T
-        builder.add(triangles + np.array([x, y, z]), np.concatenate(self.uvs),
+        builder.add(triangles + np.array([x, 0.0, z]), np.concatenate(self.uvs),
                     np.concatenate(self.face_materials))
 
 
