@@ -27,7 +27,11 @@ LOOKED_AT = 8  # [px] every so many rows and columns
 
 
 class SameImages:
-    """A lens sees no image twice, since light is noise; whoever sends one again has no new one."""
+    """
+    A lens sees no image twice, since light is noise; whoever sends one again has no new one.
+
+    But for video streams: where nothing moves their decoders repeat what they have.
+    """
 
     def __init__(self) -> None:
         """Nothing was seen yet."""

@@ -33,7 +33,8 @@ from grin_ros.messages import image_from_compressed, image_from_msg, max_level
 
 REMEMBERED = 64  # camera_info messages, to find the one with the stamp of the image
 PATIENCE = 0.1  # [s] an image waits for a camera_info, which is often sent just after it
-OVERTAKING = 0.03  # [s] it waits for its own, where the image before had one, to come after it
+OVERTAKING = 0.03  # [s] it waits for its own, where those before had theirs, to come after it
+IN_A_ROW = 3  # images with their own: a camera_info at half of the rate, or two thirds, has fewer
 
 
 def rectified_rule(topic: str, setting: str) -> tuple[bool, str]:
@@ -113,8 +114,8 @@ class CameraInfos:
         self._key = ''
         self._latest: _Calibration | None = None
         self._patient = True  # until an image has waited for nothing
-        self._paired = False  # while images have a camera_info each
-        self._asked = (0, 0)  # stamp of the latest image
+        self._paired = 0  # images in a row that had a camera_info of their own, late or not
+        self._asked: tuple[int, int] | None = None  # stamp of the latest image
         self._by_stamp: OrderedDict[tuple[int, int], _Calibration] = OrderedDict()
 
     def put(self, msg: Any) -> None:
@@ -131,7 +132,6 @@ class CameraInfos:
                 self._key, self._latest = key, self._calibration(msg)
             stamp = msg.header.stamp.sec, msg.header.stamp.nanosec
             self._by_stamp[stamp] = self._latest
-            self._paired = self._paired or stamp == self._asked  # late, but its own
             while len(self._by_stamp) > REMEMBERED:
                 self._by_stamp.popitem(last=False)
             self._changed.notify_all()
@@ -149,7 +149,7 @@ class CameraInfos:
         Return the calibration of an image, waiting a moment for one that fits.
 
         An image that waited for nothing is the last that does until there is one: waiting keeps
-        the model from other cameras. Where each image has a camera_info of its own, an image may
+        the model from other cameras. Where images have a camera_info of their own, one may
         overtake it, and the one before is another's as soon as the lens has moved.
 
         :raises Rejected: when there is none that fits and one is required.
@@ -164,12 +164,12 @@ class CameraInfos:
             return camera is not None and (camera.width, camera.height) == (width, height)
 
         with self._changed:
+            self._paired = self._paired + 1 if self._asked in self._by_stamp else 0
             self._asked = own
-            if self._paired:
+            if self._paired >= IN_A_ROW:
                 self._changed.wait_for(lambda: own in self._by_stamp, OVERTAKING)
             wait = self.required and self._patient
             self._patient = self._changed.wait_for(fits, PATIENCE if wait else 0.0)
-            self._paired = own in self._by_stamp
             found = look()
         if self._patient:
             return found
@@ -197,7 +197,7 @@ class CameraInfos:
     def forget(self) -> None:
         """Drop every calibration, so that the next camera_info counts as new."""
         with self._changed:
-            self._key, self._latest, self.received, self._paired = '', None, 0, False
+            self._key, self._latest, self.received = '', None, 0
             self._by_stamp.clear()
 
 

@@ -97,9 +97,10 @@ class CameraNotes:
         # A simulator in which nothing moves rightly sends what it sent before.
         if seconds >= FROZEN and not self._node.get_parameter('use_sim_time').value:
             self._voice.warn('frozen', (
-                f'images on {self._topic} have been the same to the last bit for {seconds:.0f} s, '
-                'so that depth is of long ago: start the camera again, look at its driver and '
-                'cable. If a picture is played, or a simulator (use_sim_time), all is well'))
+                f'images on {self._topic} have been the same to the last bit for {seconds:.0f} s: '
+                'either depth is of long ago, then start the camera again, look at its driver and '
+                'cable; or all is well, as where nothing moves in a video stream (H.264 repeats '
+                'what is the same), a picture is played, or a simulator (use_sim_time)'))
 
     def _introduce(self, camera: Camera, source: str, frame_id: str, params: DepthParams) -> None:
         """Say what is known about a camera that comes from somewhere."""
