@@ -18,6 +18,9 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+import numpy as np
 from rclpy.node import Node
 
 from grin_ros.camera import Camera
@@ -31,6 +34,7 @@ from grin_ros.params import DepthParams
 LOW_BITS = 4095  # the largest number of 12 bits
 LOOKED_AT = 30  # images, before one is sure that a driver uses no higher bits
 FROZEN = 3.0  # [s] of images that are the same
+SAME_K, SAME_PX, SAME_R = 0.01, 1.0, 0.01  # share, [px] and [rad]: P, R as of K alone
 
 
 class CameraNotes:
@@ -79,6 +83,14 @@ class CameraNotes:
         if told is None or told[1] != source or not camera.same_lens(told[0]):
             self._told = camera, source
             self._introduce(camera, source, params.frame_id or frame.header.frame_id, params)
+            if (frame.info is not None and params.rectified == 'auto'
+                    and not self._infos.rectified and may_be_rectified(frame.info)):
+                self._voice.warn('rectified', (
+                    f'images on {self._topic} are taken for raw ones, as of their name, and K is '
+                    f'used; but {source} has no distortion, and P or R differ from K, as of '
+                    'images that are rectified already. If they are, set rectified: true, for P '
+                    'is right then; else set rectified: false, and output: rectified where '
+                    'depth_image_proc, nvblox or rtabmap read depth, as they go by P'))
 
     def _check_bits(self, level: int) -> None:
         """Warn when images of 16 bits never use the high ones."""
@@ -118,3 +130,12 @@ class CameraNotes:
             self._logger.warning('depth lies on the distorted grid of the image: our cloud is '
                                  'right, but depth_image_proc, nvblox and rtabmap need output: '
                                  'rectified')
+
+
+def may_be_rectified(info: Any) -> bool:
+    """Tell whether a CameraInfo describes raw images without distortion otherwise than by K."""
+    k, r = (np.reshape(each, (3, 3)) for each in (info.k, info.r))
+    p = np.reshape(info.p, (3, 4))[:, :3]
+    moved = p[0, 0] != 0 and not np.allclose(p, k, SAME_K, SAME_PX)
+    turned = bool(r.any()) and not np.allclose(r, np.eye(3), 0.0, SAME_R)
+    return not any(info.d) and (moved or turned)

@@ -183,6 +183,20 @@ def test_images_that_leave_high_bits_empty_are_named(
     assert int(robot.settled()['dropped_no_contrast']) > 0  # it is too dark to show anything
 
 
+def test_raw_images_whose_calibration_is_of_rectified_ones_are_named(
+        start_node: Callable, tiny_bundle: Path, make_robot: Callable) -> None:
+    """K is used where P may be right: depth would be off by their ratio, and nobody knew."""
+    topics = {'image': '/stereo/left/image', 'info': '/stereo/left/camera_info'}
+    node = start_node('stereo', bundle=tiny_bundle, max_age=30, **topics)
+    robot = make_robot('stereo', outputs=('depth',), **topics)
+    robot.wait_until_heard()
+    p = [450.0, 0.0, 320.0, 0.0, 0.0, 450.0, 240.0, 0.0, 0.0, 0.0, 1.0, 0.0]
+    for _ in range(2):
+        robot.ask(robots.picture(), robots.pinhole_info(p=p))
+    warned(robot, 'rectified', topics['image'], topics['info'], 'rectified: true')
+    assert node.log.count('rectified: true') == 1
+
+
 @pytest.mark.parametrize('in_simulation', [False, True])
 def test_a_camera_that_sends_one_image_for_ever_is_named(
         start_node: Callable, tiny_bundle: Path, make_robot: Callable,

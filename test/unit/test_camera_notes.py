@@ -1,0 +1,43 @@
+# Copyright 2026 The grin_ros Authors
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+#
+# SPDX-License-Identifier: Apache-2.0
+
+"""Camera notes: a camera_info that may be of rectified images is told from one of raw images."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+notes = pytest.importorskip('grin_ros.node.camera_notes', reason='ROS 2 is not installed')
+CameraInfo = pytest.importorskip('sensor_msgs.msg').CameraInfo
+
+K = [500.0, 0.0, 320.0, 0.0, 500.0, 240.0, 0.0, 0.0, 1.0]
+STEREO = [500.0, 0.0, 320.0, -60.0, 0.0, 500.0, 240.0, 0.0, 0.0, 0.0, 1.0, 0.0]
+SHORTER = [450.0, 0.0, 320.0, 0.0, 0.0, 450.0, 240.0, 0.0, 0.0, 0.0, 1.0, 0.0]
+TURNED = [1.0, 0.0, 0.02, 0.0, 1.0, 0.0, -0.02, 0.0, 1.0]
+
+
+@pytest.mark.parametrize('changes, answer', [
+    ({}, False),
+    ({'p': STEREO, 'r': np.eye(3).ravel()}, False),
+    ({'p': SHORTER}, True),
+    ({'p': SHORTER, 'd': [0.0] * 5}, True),
+    ({'p': STEREO, 'r': TURNED}, True),
+    ({'p': SHORTER, 'r': TURNED, 'd': [-0.2, 0.1, 0.0, 0.0, 0.0]}, False),
+], ids=['only_k', 'right_of_a_pair', 'another_p', 'another_p_zero_d', 'turned', 'distorted'])
+def test_no_distortion_and_another_p_may_be_of_rectified_images(
+        changes: dict[str, Any], answer: bool) -> None:
+    assert notes.may_be_rectified(CameraInfo(k=K, **changes)) is answer
