@@ -180,6 +180,7 @@ def load(bundle: Bundle, backend: str = 'auto', *, cpu_threads: int = 0,
     why = 'as asked'
     if backend in ('auto', 'tensorrt'):
         from grin_ros.backends.tensorrt import TensorRtBackend
+        from grin_ros.engine.cache import CacheError
 
         try:
             return TensorRtBackend(bundle, engine, 'backend auto: TensorRT and a device are here'
@@ -188,6 +189,8 @@ def load(bundle: Bundle, backend: str = 'auto', *, cpu_threads: int = 0,
             if backend == 'tensorrt':
                 raise
             why = f'backend auto: no TensorRT, {problem_of(error)}'
+            if engine is not None and isinstance(error, CacheError):  # all but that is there
+                engine.warn(f'the CPU takes the place of TensorRT: {error}')
     if backend == 'torch':
         from grin_ros.backends.torch import TorchBackend
 

@@ -38,6 +38,10 @@ ROOT = 0  # user id of whom everybody has to trust
 Facts = Mapping[str, Any]
 
 
+class CacheError(GrinError):
+    """A folder that can neither give nor take an engine."""
+
+
 def default_folder() -> Path:
     """Return where engines are kept: GRIN_ENGINE_CACHE, else the user's cache folder."""
     if chosen := os.environ.get('GRIN_ENGINE_CACHE'):
@@ -74,11 +78,20 @@ class EngineCache:
                     self.folder.chmod(self.folder.stat().st_mode & 0o700)
             status = self.folder.stat()
         except OSError as error:
-            raise GrinError(f'engine cache {self.folder} cannot be made ({error.strerror}): set '
-                            'GRIN_ENGINE_CACHE to a folder of your own') from error
+            raise CacheError(f'engine cache {self.folder} cannot be made ({error.strerror}): set '
+                             'GRIN_ENGINE_CACHE to a folder of your own') from error
         _need_trust(f'engine cache {self.folder}', status)
         # Nobody else reaches a file in a private folder, whatever its own permissions are.
         self._private = not status.st_mode & 0o077
+
+    def need_use(self) -> None:
+        """Refuse a folder that gives no engine and takes none, as one that sudo has made."""
+        may_read, may_write = (os.access(self.folder, mode | os.X_OK, effective_ids=True)
+                               for mode in (os.R_OK, os.W_OK))
+        if not may_read or not (may_write or any(self.folder.glob('*.plan'))):
+            raise CacheError(f'engine cache {self.folder} has no engine for this user, and takes '
+                             'no new one: `sudo chown -R $USER` it, or set GRIN_ENGINE_CACHE to a '
+                             'folder of your own')
 
     def path(self, facts: Facts, suffix: str = '.plan') -> Path:
         """Return where a plan is kept, whether it is there or not."""
@@ -215,11 +228,11 @@ class EngineCache:
 def _need_trust(what: str, status: os.stat_result) -> None:
     """Refuse a folder or file of plans that somebody else could put code into."""
     if status.st_uid not in (os.geteuid(), ROOT):
-        raise GrinError(f'{what} belongs to another user, who could put code into plans: set '
-                        'GRIN_ENGINE_CACHE to a folder of your own, or of root')
+        raise CacheError(f'{what} belongs to another user, who could put code into plans: set '
+                         'GRIN_ENGINE_CACHE to a folder of your own, or of root')
     if status.st_mode & 0o022:
-        raise GrinError(f'{what} can be written by other users, who could put code into plans: '
-                        '`chmod go-w` it, or set GRIN_ENGINE_CACHE to a folder of your own')
+        raise CacheError(f'{what} can be written by other users, who could put code into plans: '
+                         '`chmod go-w` it, or set GRIN_ENGINE_CACHE to a folder of your own')
 
 
 def _open_lock(path: Path) -> IO[str]:

@@ -80,6 +80,7 @@ class EngineMaker:
         self._build = build
         self.log = logger(trt)
         self.cache = EngineCache(options.cache, options.warn)
+        self.cache.need_use()
         try:
             self._runtime = trt.Runtime(self.log)
         except TypeError as error:

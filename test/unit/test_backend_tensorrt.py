@@ -24,6 +24,7 @@ import errno
 import json
 import os
 from pathlib import Path
+import sys
 import tempfile
 from typing import Any
 
@@ -499,6 +500,25 @@ def test_an_old_tensorrt_is_refused(rig: Rig, monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr(FakeTrt, '__version__', '8.6.1')
     with pytest.raises(GrinError, match='8.6.1 is too old: 10.3'):
         rig.start()
+
+
+def test_auto_takes_the_cpu_where_only_the_folder_of_engines_is_wrong(
+        tiny_bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Once run with sudo: TensorRT was taken, and then no image was answered."""
+    bundle, warned, device = load_bundle(tiny_bundle), list[str](), FakeDevice()
+    library = FakeTrt(device)
+    library.__spec__ = None  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, 'tensorrt', library)
+    monkeypatch.setattr('grin_ros.backends.tensorrt.open_device', lambda *_: device)
+    monkeypatch.setattr(os, 'access', lambda path, mode, **_: not mode & os.W_OK)
+    engine = EngineOptions(cache=tmp_path, warn=warned.append)
+    backend = backends.load(bundle, 'auto', cpu_threads=1, engine=engine)
+    assert backend.name == 'onnxruntime' and f'no TensorRT, engine cache {tmp_path}' in str(
+        backend.reason)
+    assert len(warned) == 1 and 'CPU' in warned[0] and 'sudo chown' in warned[0]
+    with pytest.raises(GrinError, match='GRIN_ENGINE_CACHE'):
+        backends.load(bundle, 'tensorrt', engine=engine)
+    assert len(warned) == 1 and device.closed
 
 
 def test_auto_without_tensorrt_says_why_it_takes_the_cpu(tiny_bundle: Path) -> None:

@@ -34,9 +34,10 @@ import pytest
 
 from grin_ros.engine import cache as caches
 from grin_ros.engine.build import Cancelled
-from grin_ros.engine.cache import EngineCache, key_of
+from grin_ros.engine.cache import CacheError, EngineCache, key_of
 from grin_ros.errors import GrinError
 
+NOBODY = 65534  # user id
 FACTS: dict[str, Any] = {
     'graph': 'denoiser', 'onnx_sha256': 'ab', 'tensorrt': 'tensorrt 10.3.0', 'steps': 0,
     'device': {'name': 'Orin', 'compute_capability': '8.7', 'sm_count': 16, 'driver': '12060',
@@ -182,6 +183,27 @@ def test_a_baked_engine_that_this_user_may_not_read_is_named(
     monkeypatch.setattr(caches, 'open', refuse, raising=False)
     with pytest.raises(GrinError, match=r'plan cannot be read \(Permission denied\).*a\+rX'):
         cache.get(FACTS, never, bytes.decode)
+
+
+@pytest.mark.parametrize('mode', [0o700, 0o755])
+def test_a_folder_that_sudo_has_made_is_no_use_until_it_holds_an_engine(
+        request: pytest.FixtureRequest, mode: int) -> None:
+    if os.geteuid() != 0:
+        pytest.skip('only root can be somebody else')
+    request.addfinalizer(lambda: os.seteuid(0))
+    with tempfile.TemporaryDirectory() as home:  # all folders above are open, unlike pytest's
+        os.chmod(home, 0o755)
+        cache = EngineCache(Path(home) / 'engines')
+        cache.need_use()
+        cache.folder.chmod(mode)
+        os.seteuid(NOBODY)
+        with pytest.raises(CacheError, match='sudo chown.*GRIN_ENGINE_CACHE'):
+            EngineCache(cache.folder).need_use()
+        os.seteuid(0)
+        baked(cache)
+        os.seteuid(NOBODY)
+        EngineCache(cache.folder).need_use()
+        os.seteuid(0)
 
 
 def test_building_needs_a_folder_that_can_be_written(cache: EngineCache) -> None:
