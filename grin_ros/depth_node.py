@@ -41,6 +41,7 @@ from grin_ros.node.mailbox import Mailbox
 from grin_ros.node.outputs import remapping
 from grin_ros.node.parameters import NodeParameters
 from grin_ros.node.process import run_until_signal
+from grin_ros.node.qos import ignored_overrides
 from grin_ros.node.transforms import Transforms
 
 SUCCESS, FAILURE = TransitionCallbackReturn.SUCCESS, TransitionCallbackReturn.FAILURE
@@ -94,6 +95,11 @@ class DepthNode(LifecycleNode):
                     self, camera, partial(self._settings.of, camera), statistics, mailbox,
                     self._transforms))
             check_distinct([channel.topics for channel in self._channels])
+            for sentence in ignored_overrides(
+                    self._parameter_overrides,
+                    [topic for channel in self._channels for topic in channel.topics.heard],
+                    [topic for channel in self._channels for topic in channel.outputs.sent]):
+                self.get_logger().warning(sentence)
         except Exception as error:  # rclpy would take it for an ERROR, and not say why
             self.release(timeout=1.0)
             return self._refuse(error) if self.context.ok() else FAILURE  # SIGTERM meanwhile

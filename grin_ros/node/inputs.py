@@ -67,6 +67,7 @@ class InputTopics:
         names = {'the image': self.name, 'camera_info_topic': self.camera_info}
         if params.ranges_type:
             names['ranges_topic'] = _resolved(node, self.ranges, 'ranges_topic')
+        self.heard = tuple(names.values())
         ours = {node.resolve_topic_name(output_topic(camera, name)) for name in TOPICS}
         for name, topic in names.items():
             if topic in ours:

@@ -115,6 +115,11 @@ class Outputs:
         """Return what ranges that are there no more told about the scale."""
         return self._results.carried
 
+    @property
+    def sent(self) -> list[str]:
+        """Return the full names of the topics."""
+        return [self._node.resolve_topic_name(topic) for topic in self._topics.values()]
+
     def unheard(self) -> dict[str, str]:
         """Return a sentence for each output with subscribers that cannot hear it."""
         return {name: unheard(self._node, topic) for name, topic in self._topics.items()}

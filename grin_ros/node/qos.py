@@ -18,8 +18,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+import difflib
 from typing import Any
 
 from rclpy.node import Node
@@ -49,6 +50,7 @@ IF_OFFERED = {QoSPolicyKind.RELIABILITY: (ReliabilityPolicy.RELIABLE,
                                          DurabilityPolicy.VOLATILE)}
 # rclpy's own choice has no durability: who asks for what was said before could not be served.
 OVERRIDABLE = (QoSPolicyKind.HISTORY, QoSPolicyKind.DEPTH, *IF_OFFERED)
+OVERRIDES = 'qos_overrides.'  # what a user's parameters about QoS begin with
 NAMELESS = '_NODE_NAME_UNKNOWN_'  # rcl's word: DDS tells of an endpoint before its node's name
 
 
@@ -79,6 +81,30 @@ def output_qos() -> dict[str, Any]:
                          reliability=ReliabilityPolicy.RELIABLE)
     return {'qos_profile': profile,
             'qos_overriding_options': QoSOverridingOptions(OVERRIDABLE)}
+
+
+def ignored_overrides(given: Iterable[str], heard: Iterable[str], sent: Iterable[str]
+                      ) -> list[str]:
+    """
+    Return a sentence for each parameter about QoS that does nothing: ROS lets it pass.
+
+    :param given: names of parameters.
+    :param heard: full names of the topics that the node may subscribe to.
+    :param sent: full names of those that it publishes.
+    """
+    policies = [policy.name.lower() for policy in OVERRIDABLE]
+    known = {f'{OVERRIDES}{topic}.{kind}.{policy}'
+             for kind, topics in (('subscription', heard), ('publisher', sent))
+             for topic in topics for policy in policies}
+    sentences = []
+    for name in sorted(each for each in given if each.startswith(OVERRIDES)):
+        if name not in known:
+            near = difflib.get_close_matches(name, known, n=1, cutoff=0.9)
+            hint = f'did you mean {near[0]}?' if near else (
+                f'it takes {OVERRIDES}TOPIC.subscription.POLICY, or .publisher., of its topics '
+                f'in full (`ros2 node info`) and {", ".join(policies)}')
+            sentences.append(f'parameter {name} sets nothing of this node: {hint}')
+    return sentences
 
 
 def node_names(endpoints: list[Any]) -> list[str]:
@@ -176,7 +202,7 @@ class MatchedSubscription:
 
     def _is_set(self, policy: str) -> bool:
         """Return True when the user set a policy with qos_overrides."""
-        name = f'qos_overrides.{self.name}.subscription.{policy}'
+        name = f'{OVERRIDES}{self.name}.subscription.{policy}'
         return name in self._node._parameter_overrides
 
     def publishers(self) -> list[str]:

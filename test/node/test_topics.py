@@ -47,7 +47,8 @@ COMPRESSED = f'{robots.IMAGE}/compressed'
 def node(start_node: Callable, tiny_bundle: Path) -> 'robots.NodeProcess':
     """Start a node that reads compressed images and whose depth is best effort."""
     return start_node('topics', bundle=tiny_bundle, max_age=30, image_transport='compressed',
-                      **{'qos_overrides./topics/depth.publisher.reliability': 'best_effort'})
+                      **{'qos_overrides./topics/depth.publisher.reliability': 'best_effort',
+                         'qos_overrides./topics/pionts.publisher.reliability': 'best_effort'})
 
 
 def test_compressed_images_are_answered_and_cut_ones_are_named(
@@ -89,6 +90,8 @@ def test_quality_of_service_can_be_overridden(node: 'robots.NodeProcess', make_r
     robot.wait(lambda: reliability('points') and reliability('depth'), 'the node advertises')
     assert reliability('points') == {qos.ReliabilityPolicy.RELIABLE}
     assert reliability('depth') == {qos.ReliabilityPolicy.BEST_EFFORT}
+    node.wait_for_log('did you mean qos_overrides./topics/points.publisher.reliability?')
+    assert node.log.count('sets nothing') == 1
 
 
 def test_it_ends_with_zero(node: 'robots.NodeProcess') -> None:

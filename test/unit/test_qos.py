@@ -14,7 +14,7 @@
 #
 # SPDX-License-Identifier: Apache-2.0
 
-"""Names of endpoints' nodes."""
+"""Names of endpoints' nodes, and QoS that a user sets of no endpoint."""
 
 from types import SimpleNamespace
 
@@ -36,3 +36,23 @@ def test_nodes_are_named_in_full_and_once() -> None:
 def test_an_endpoint_whose_node_is_not_known_yet_gets_no_invented_name() -> None:
     unknown = endpoint('_NODE_NAME_UNKNOWN_', '_NODE_NAMESPACE_UNKNOWN_')
     assert qos.node_names([unknown]) == ['a node not known yet']
+
+
+HEARD, SENT = ['/camera/image_raw', '/camera/camera_info'], ['/grin/depth', '/grin/camera_info']
+
+
+@pytest.mark.parametrize('name, hint', [
+    ('/camera/image_raw.subscription.depth', None),
+    ('/grin/depth.publisher.durability', None),
+    ('/camra/image_raw.subscription.depth', '/camera/image_raw.subscription.depth'),
+    ('/camera/image_raw.subscription.reliabilty', '/camera/image_raw.subscription.reliability'),
+    ('/grin/depth.subscription.depth', 'ros2 node info'),
+    ('image.subscription.depth', 'ros2 node info'),
+    ('/tf.subscription.depth', 'ros2 node info'),
+])
+def test_qos_of_a_misspelt_topic_or_policy_is_named(name: str, hint: str | None) -> None:
+    """Parameters about QoS are declared with their topic; of others ROS says nothing."""
+    given = ['backend', f'qos_overrides.{name}']
+    sentences = qos.ignored_overrides(given, HEARD, SENT)
+    assert len(sentences) == (hint is not None)
+    assert all(given[1] in text and hint in text for text in sentences)
