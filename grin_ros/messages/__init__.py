@@ -111,7 +111,7 @@ def image_from_msg(msg: Any) -> NDArray[np.uint8]:
     :raises GrinError: for an encoding, a size or data that is no colour image; names the remedy.
     """
     pixels = raw_pixels(msg)
-    kind, _, code = LAYOUTS[msg.encoding]
+    code = LAYOUTS[msg.encoding][2]
     # Some cv_bridges take padding for pixels, others fail on big-endian data with NumPy 2.
     plain = msg.step == pixels.strides[0] == pixels[0].nbytes and not msg.is_bigendian
     bridged = msg.encoding in BRIDGED and msg.encoding not in SWAPPED
@@ -120,29 +120,30 @@ def image_from_msg(msg: Any) -> NDArray[np.uint8]:
     pixels = np.ascontiguousarray(pixels)
     if msg.encoding.startswith('bayer') and min(pixels.shape[:2]) < 2:
         raise GrinError(f'{msg.encoding} needs at least 2x2 pixels')
-    image = pixels if code is None else cv2.cvtColor(pixels, code)
-    # 65535 becomes 255, as in cv_bridge.
-    image = cv2.convertScaleAbs(image, alpha=255.0 / 65535.0) if kind == 'u2' else image
-    return np.asarray(image, np.uint8)
+    return of_8_bits(pixels if code is None else cv2.cvtColor(pixels, code))
 
 
-def max_level(msg: Any) -> int | None:
+def of_8_bits(pixels: NDArray) -> NDArray[np.uint8]:
+    """Return pixels of 8 or 16 bits in 8; 65535 becomes 255, as in cv_bridge."""
+    if pixels.dtype.itemsize > 1:
+        pixels = cv2.convertScaleAbs(pixels, alpha=255.0 / 65535.0)
+    return np.asarray(pixels, np.uint8)
+
+
+def max_level(pixels: NDArray) -> int | None:
     """
-    Return the largest number of a 16-bit sensor_msgs/Image; None for one of 8 bits.
+    Return the largest number of pixels of 16 bits; None for those of 8 bits.
 
     A camera of 10, 12 or 14 bits whose driver leaves the upper ones empty never sends more than
     1023, 4095 or 16383 of 65535: an almost black picture. One image cannot tell it from the dark,
     and a scale that changed in between would change depth, so none is guessed.
-
-    :raises GrinError: when encoding, size, step and data do not belong together.
     """
-    pixels = raw_pixels(msg)
     return int(pixels.max()) if pixels.dtype.itemsize > 1 else None
 
 
-def image_from_compressed(msg: Any) -> NDArray[np.uint8]:
+def pixels_from_compressed(msg: Any) -> NDArray:
     """
-    Return a sensor_msgs/CompressedImage (JPEG, PNG, ...) as (H, W, 3) uint8 RGB.
+    Return a sensor_msgs/CompressedImage (JPEG, PNG, ...) as (H, W, 3) RGB of 8 bits, or 16.
 
     :raises GrinError: for data that does not decode, or a JPEG whose end is missing.
     """
@@ -158,18 +159,21 @@ def image_from_compressed(msg: Any) -> NDArray[np.uint8]:
     # compressed_image_transport sends a mosaic as grey and names it before the semicolon.
     encoding = msg.format.split(';')[0].strip()
     mosaic = encoding.startswith('bayer_') and encoding in LAYOUTS
-    colour = cv2.IMREAD_GRAYSCALE if mosaic else cv2.IMREAD_COLOR
+    # A mosaic that somebody has made colours of on the way keeps its name.
+    flags = cv2.IMREAD_ANYCOLOR if mosaic else cv2.IMREAD_COLOR
+    if data[:4].tobytes() == b'\x89PNG' and len(data) > 24 and data[24] == 16:  # bits
+        flags |= cv2.IMREAD_ANYDEPTH
     try:
-        image = cv2.imdecode(data, colour | cv2.IMREAD_IGNORE_ORIENTATION)
+        image = cv2.imdecode(data, flags | cv2.IMREAD_IGNORE_ORIENTATION)
     except cv2.error:
         image = None
     if image is None:
         raise GrinError(f'compressed image of format "{msg.format}" ({len(data)} bytes) does '
                         'not decode: publish JPEG or PNG, or set image_transport: raw')
-    code = LAYOUTS[encoding][2] if mosaic else cv2.COLOR_BGR2RGB
+    mosaic = image.ndim == 2
     if mosaic and min(image.shape) < 2:
         raise GrinError(f'{encoding} needs at least 2x2 pixels')
-    return np.asarray(cv2.cvtColor(image, code), np.uint8)
+    return cv2.cvtColor(image, LAYOUTS[encoding][2] if mosaic else cv2.COLOR_BGR2RGB)
 
 
 def set_data(msg: Any, pixels: NDArray) -> None:

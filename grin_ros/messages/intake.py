@@ -29,7 +29,13 @@ from numpy.typing import NDArray
 
 from grin_ros.camera import Camera
 from grin_ros.errors import GrinError
-from grin_ros.messages import image_from_compressed, image_from_msg, max_level
+from grin_ros.messages import (
+    image_from_msg,
+    max_level,
+    of_8_bits,
+    pixels_from_compressed,
+    raw_pixels,
+)
 
 REMEMBERED = 64  # camera_info messages, to find the one with the stamp of the image
 PATIENCE = 0.1  # [s] an image waits for a camera_info, which is often sent just after it
@@ -72,7 +78,7 @@ class Frame:
     :param camera: camera of the image; None when nothing is known of it.
     :param info: the CameraInfo it came from, None without.
     :param prompts: known ranges as ranges.known_ranges makes them, None without a sensor.
-    :param max_level: largest number of a raw image of 16 bits, of 65535; None for other images.
+    :param max_level: largest number of an image of 16 bits, of 65535; None for other images.
     """
 
     header: Any
@@ -228,11 +234,11 @@ def read_frame(msg: Any, compressed: bool, infos: CameraInfos, topic: str) -> Fr
     :raises Rejected: with a sentence that names the topic and the remedy.
     """
     try:
-        image = image_from_compressed(msg) if compressed else image_from_msg(msg)
-        level = None if compressed else max_level(msg)
+        pixels = pixels_from_compressed(msg) if compressed else raw_pixels(msg)
+        image = of_8_bits(pixels) if compressed else image_from_msg(msg)
     except GrinError as error:
         raise Rejected('bad_image', f'{topic}: {error}') from error
-    height, width = image.shape[:2]
+    (height, width), level = image.shape[:2], max_level(pixels)
     found = infos.find(msg.header.stamp, width, height)
     if found is None:
         return Frame(msg.header, image, infos.assumed(width, height), None, max_level=level)

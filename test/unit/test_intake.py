@@ -19,6 +19,7 @@
 from collections.abc import Callable
 import threading
 
+import cv2
 import numpy as np
 import pytest
 
@@ -210,6 +211,9 @@ def test_a_frame_tells_how_many_bits_its_camera_uses() -> None:
     frame = read_frame(image_to_msg(dim, 'mono16', header), False, store, '/image')
     assert frame.max_level == 4095 and frame.image.max() == 16
     assert read_frame(image(), False, store, '/image').max_level is None
+    packed = msgs.CompressedImage(header=header, format='mono16; png compressed ',
+                                  data=cv2.imencode('.png', dim)[1].tobytes())
+    assert read_frame(packed, True, store, '/image').max_level == 4095
     store = infos(required=False)
     assert read_frame(image_to_msg(dim, 'mono16', header), False, store, '/image'
                       ).max_level == 4095

@@ -127,7 +127,8 @@ def test_the_largest_number_is_that_of_16_bits_in_either_byte_order(encoding: st
         packed = array.astype(array.dtype.newbyteorder(order)).reshape(12, -1).view(np.uint8)
         packed = np.pad(packed, ((0, 0), (0, 6)), constant_values=255)
         msg = message(packed, encoding, height=8, width=8, is_bigendian=int(order == '>'))
-        assert messages.max_level(msg) == (None if kind == 'u1' else 0x0ffe)
+        assert messages.max_level(messages.raw_pixels(msg)) == (
+            None if kind == 'u1' else 0x0ffe)
 
 
 @pytest.mark.parametrize('changes, words', [
@@ -167,7 +168,7 @@ def test_last_row_needs_no_padding() -> None:
 def test_compressed_images(extension: str) -> None:
     _, data = cv2.imencode(extension, PICTURE[..., ::-1])
     msg = msgs.CompressedImage(format=extension[1:], data=data.tobytes())
-    image = messages.image_from_compressed(msg)
+    image = messages.pixels_from_compressed(msg)
     assert np.abs(image.astype(int) - PICTURE).mean() < 6
 
 
@@ -175,7 +176,26 @@ def test_a_compressed_mosaic_is_no_grey_picture() -> None:
     mosaic = np.tile(np.array([[200, 120], [120, 40]], np.uint8), (16, 16))
     _, data = cv2.imencode('.png', mosaic)
     msg = msgs.CompressedImage(format='bayer_rggb8; png compressed ', data=data.tobytes())
-    assert messages.image_from_compressed(msg)[8, 8].tolist() == [200, 120, 40]
+    assert messages.pixels_from_compressed(msg)[8, 8].tolist() == [200, 120, 40]
+
+
+def test_a_mosaic_that_has_become_colours_on_the_way_keeps_them() -> None:
+    """It was read as grey, and that as a mosaic: red and blue were lost."""
+    _, data = cv2.imencode('.png', PICTURE[..., ::-1])
+    msg = msgs.CompressedImage(format='bayer_rggb8; png compressed bgr8', data=data.tobytes())
+    assert np.array_equal(messages.pixels_from_compressed(msg), PICTURE)
+
+
+@pytest.mark.parametrize('encoding', ['mono16', 'bayer_rggb16', 'bgr16'])
+def test_compressed_images_of_16_bits_are_as_raw_ones(encoding: str) -> None:
+    values = np.random.default_rng(0).integers(0, 4096, (48, 64, 3), np.uint16)
+    values = values if encoding == 'bgr16' else values[..., 0].copy()
+    _, data = cv2.imencode('.png', values)
+    pixels = messages.pixels_from_compressed(
+        msgs.CompressedImage(format=f'{encoding}; png compressed ', data=data.tobytes()))
+    raw = message(values, encoding)
+    assert messages.max_level(pixels) == messages.max_level(messages.raw_pixels(raw)) > 4000
+    assert np.abs(messages.of_8_bits(pixels).astype(int) - messages.image_from_msg(raw)).max() <= 1
 
 
 @pytest.mark.parametrize('extension', ['.jpg', '.png'])
@@ -184,7 +204,7 @@ def test_cut_compressed_image_is_refused(extension: str, share: float) -> None:
     data = cv2.imencode(extension, PICTURE)[1].tobytes()
     msg = msgs.CompressedImage(format='image', data=data[:int(share * len(data))])
     with pytest.raises(GrinError, match='truncated|does not decode'):
-        messages.image_from_compressed(msg)
+        messages.pixels_from_compressed(msg)
 
 
 @pytest.mark.parametrize('share', [1.0, 0.9])
@@ -196,10 +216,10 @@ def test_bytes_after_a_jpeg_are_no_part_of_it(share: float) -> None:
     data = data[:2] + thumbnail + data[2:]
     msg = msgs.CompressedImage(format='jpeg', data=data[:int(share * len(data))] + bytes(600))
     if share == 1.0:
-        assert messages.image_from_compressed(msg).shape == PICTURE.shape
+        assert messages.pixels_from_compressed(msg).shape == PICTURE.shape
     else:
         with pytest.raises(GrinError, match='truncated'):
-            messages.image_from_compressed(msg)
+            messages.pixels_from_compressed(msg)
 
 
 def test_depth_in_millimetres_has_zero_for_every_unknown() -> None:
