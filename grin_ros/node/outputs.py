@@ -32,7 +32,7 @@ from grin_ros.messages import depth_to_msg, image_to_msg
 from grin_ros.messages.grid_info import GridInfo
 from grin_ros.messages.intake import Frame
 from grin_ros.node.metronome import Metronome
-from grin_ros.node.qos import explained, output_qos, unheard
+from grin_ros.node.qos import conflict, explained, output_qos
 from grin_ros.params import DepthParams, FIELDS
 from grin_ros.postprocess.body_mask import BodyMask
 from grin_ros.postprocess.carried_scale import CarriedScale
@@ -120,9 +120,9 @@ class Outputs:
         """Return the full names of the topics."""
         return [self._node.resolve_topic_name(topic) for topic in self._topics.values()]
 
-    def unheard(self) -> dict[str, str]:
-        """Return a sentence for each output with subscribers that cannot hear it."""
-        return {name: unheard(self._node, topic) for name, topic in self._topics.items()}
+    def conflicts(self) -> dict[str, str]:
+        """Return a sentence for each output that others publish, too, or cannot hear."""
+        return {name: conflict(self._node, topic) for name, topic in self._topics.items()}
 
     def listened(self) -> set[str]:
         """Return the outputs with subscribers; empty when nobody needs anything."""

@@ -113,24 +113,28 @@ def node_names(endpoints: list[Any]) -> list[str]:
                    f'{info.node_namespace.rstrip("/")}/{info.node_name}' for info in endpoints})
 
 
-def unheard(node: Node, topic: str) -> str:
+def conflict(node: Node, topic: str) -> str:
     """
-    Return a sentence about subscribers that cannot hear us, by their type or QoS, else ''.
+    Return a sentence about others who publish on our topic, or cannot hear us on it, else ''.
 
     :param topic: name as in the code; remapping applies.
     """
-    offers = [info for info in node.get_publishers_info_by_topic(topic) if _is_of(info, node)]
+    publishers = node.get_publishers_info_by_topic(topic)
     requests = node.get_subscriptions_info_by_topic(topic)
     name = node.resolve_topic_name(topic)
-    for offer in offers:
+    if len(publishers) > 1:
+        return (f'{name} has {len(publishers)} publishers ({", ".join(node_names(publishers))}), '
+                'so whoever listens gets both in turns: end the node that was started twice, or '
+                'give one another namespace (one that was killed is listed for half a minute)')
+    for offer in [info for info in publishers if _is_of(info, node)]:
         others = [request for request in requests if request.topic_type != offer.topic_type]
         if others:
             return (f'{", ".join(node_names(others))} listens for {others[0].topic_type} on '
                     f'{name}, which is {offer.topic_type}: choose another topic, or its type '
                     'there (data_type of a source of Nav2, which is LaserScan by default)')
-        left_out = [request for request in requests if _conflict(offer, request)]
+        left_out = [request for request in requests if _mismatch(offer, request)]
         if left_out:
-            reason = _conflict(offer, left_out[0])
+            reason = _mismatch(offer, left_out[0])
             return (f'{", ".join(node_names(left_out))} cannot hear {name}, since QoS does not '
                     f'fit ({reason}): change its QoS, or qos_overrides.{name}.publisher.*')
     return ''
@@ -142,7 +146,7 @@ def _is_of(endpoint: Any, node: Node) -> bool:
                                                              node.get_namespace())
 
 
-def _conflict(offer: Any, request: Any) -> str:
+def _mismatch(offer: Any, request: Any) -> str:
     """Return why two endpoints do not match, as DDS sees them; '' when they do."""
     compatibility, reason = qos_check_compatible(offer.qos_profile, request.qos_profile)
     return reason.strip(' ;') if compatibility == QoSCompatibility.ERROR else ''
@@ -217,14 +221,14 @@ class MatchedSubscription:
         found = []
         for info in self._node.get_publishers_info_by_topic(self._topic):
             name = node_names([info])[0]
-            conflict = _conflict(info, requests[0]) if requests else ''
+            mismatch = _mismatch(info, requests[0]) if requests else ''
             if info.topic_type != ours:
                 found.append(f'{name} publishes {info.topic_type} on {self.name}, but this node '
                              f'listens for {ours}: choose another topic, or image_transport, '
                              'or ranges_type')
-            elif conflict:
+            elif mismatch:
                 found.append(f'{name} on {self.name} cannot be heard, since QoS does not fit '
-                             f'({conflict}): change its QoS, or qos_overrides.{self.name}'
+                             f'({mismatch}): change its QoS, or qos_overrides.{self.name}'
                              '.subscription.*')
         return '; '.join(found)
 

@@ -57,7 +57,7 @@ class Watchdog:
         """Look around once a second while the node listens; max_rate as in Pace."""
         if sentence := inputs.silence():
             self._voice.complain('silence', sentence)
-        for topic, sentence in (inputs.mismatches() | self._outputs.unheard()).items():
+        for topic, sentence in (inputs.mismatches() | self._outputs.conflicts()).items():
             if sentence:
                 self._voice.warn(f'qos_{topic}', sentence)
         if sentence := self._pace.check(*self._statistics.pace(), max_rate):

@@ -87,6 +87,20 @@ def node(start_node: Callable, tiny_bundle: Path) -> 'robots.NodeProcess':
     return start_node('timely', bundle=tiny_bundle, max_age=0.0)
 
 
+def test_a_node_that_was_started_twice_is_named(
+        start_node: Callable, tiny_bundle: Path, make_robot: Callable) -> None:
+    """The old one, left in another terminal, answers with the old parameters."""
+    topics = {'image': '/twice/image', 'info': '/twice/info'}
+    start_node('twice', bundle=tiny_bundle, **topics)
+    robot = make_robot('twice', outputs=('depth',), **topics)
+    robot.wait_until_heard()
+    robot.settled()
+    assert not has_warned(robot, 'qos')
+    second = start_node('twice', bundle=tiny_bundle, **topics)
+    warned(robot, 'qos_depth', '/twice/depth', '2 publishers', '/twice/grin_depth', 'twice')
+    assert second.stop() == 0
+
+
 def test_stamps_of_the_future_and_stamps_that_go_back_are_answered_and_named(
         node: 'robots.NodeProcess', make_robot: Callable) -> None:
     robot = make_robot('timely', outputs=('depth',))
