@@ -18,6 +18,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import numpy as np
@@ -83,14 +84,14 @@ class CameraNotes:
         if told is None or told[1] != source or not camera.same_lens(told[0]):
             self._told = camera, source
             self._introduce(camera, source, params.frame_id or frame.header.frame_id, params)
-            if (frame.info is not None and params.rectified == 'auto'
-                    and not self._infos.rectified and may_be_rectified(frame.info)):
+            if params.rectified == 'auto' and not self._infos.rectified and (
+                    doubt := doubt_of_raw(self._topic, frame.info)):
                 self._voice.warn('rectified', (
-                    f'images on {self._topic} are taken for raw ones, as of their name, and K is '
-                    f'used; but {source} has no distortion, and P or R differ from K, as of '
-                    'images that are rectified already. If they are, set rectified: true, for P '
-                    'is right then; else set rectified: false, and output: rectified where '
-                    'depth_image_proc, nvblox or rtabmap read depth, as they go by P'))
+                    f'images on {self._topic} are taken for raw ones, as the last part of their '
+                    f'name has no "rect", and K and D are used; but {doubt}. If they are '
+                    'rectified, set rectified: true, for P is right then; else set rectified: '
+                    'false, and output: rectified where depth_image_proc, nvblox or rtabmap read '
+                    'depth, as they go by P'))
 
     def _check_bits(self, level: int) -> None:
         """Warn when images of 16 bits never use the high ones."""
@@ -132,10 +133,15 @@ class CameraNotes:
                                  'rectified')
 
 
-def may_be_rectified(info: Any) -> bool:
-    """Tell whether a CameraInfo describes raw images without distortion otherwise than by K."""
+def doubt_of_raw(topic: str, info: Any | None) -> str:
+    """Return what speaks against images on a topic, with their CameraInfo, being raw; else ''."""
+    if info is None:
+        return ''
+    if any(info.d):
+        return 'another part of it has' if re.search('[/_]rect', topic) else ''
     k, r = (np.reshape(each, (3, 3)) for each in (info.k, info.r))
     p = np.reshape(info.p, (3, 4))[:, :3]
     moved = p[0, 0] != 0 and not np.allclose(p, k, SAME_K, SAME_PX)
     turned = bool(r.any()) and not np.allclose(r, np.eye(3), 0.0, SAME_R)
-    return not any(info.d) and (moved or turned)
+    return ('their camera_info has no distortion, and its P or R differ from K, as of images that '
+            'are rectified already') if moved or turned else ''

@@ -51,6 +51,9 @@ class InputTopics:
         self.image = below(camera, params.image_topic)
         base = self.name = _resolved(node, self.image, 'image_topic')
         if self.compressed:
+            if base.endswith('/compressed'):
+                raise GrinError(f'image_topic is {base}, and image_transport: compressed listens '
+                                f'to its /compressed: set {base.removesuffix("/compressed")}')
             # image_transport's rule: remapping `image` moves `image/compressed` along.
             self.image += '/compressed'
             self.name = node.resolve_topic_name(self.image)

@@ -207,7 +207,7 @@ def test_raw_images_whose_calibration_is_of_rectified_ones_are_named(
     p = [450.0, 0.0, 320.0, 0.0, 0.0, 450.0, 240.0, 0.0, 0.0, 0.0, 1.0, 0.0]
     for _ in range(2):
         robot.ask(robots.picture(), robots.pinhole_info(p=p))
-    warned(robot, 'rectified', topics['image'], topics['info'], 'rectified: true')
+    warned(robot, 'rectified', topics['image'], 'no distortion', 'rectified: true')
     assert node.log.count('rectified: true') == 1
 
 

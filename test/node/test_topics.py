@@ -179,6 +179,12 @@ def test_compressed_images_are_rectified_by_their_own_name(remapping: str, recti
     assert topics.name.startswith('/eye/') and topics.rectified == rectified
 
 
+def test_compressed_is_not_said_twice() -> None:
+    """It listened to image/compressed/compressed, and only said that nobody publishes there."""
+    with pytest.raises(GrinError, match='image_topic is /eye/image/compressed.*set /eye/image$'):
+        input_topics('/grin', image_transport='compressed', image_topic='/eye/image/compressed')
+
+
 @pytest.mark.parametrize('rule, topic', [
     ('points:=/x/points', '/grin/camera_info'), ('output_camera_info:=/x/info', '/x/info')])
 def test_nodes_of_one_process_have_their_own_names_and_leave_nothing(

@@ -30,14 +30,29 @@ SHORTER = [450.0, 0.0, 320.0, 0.0, 0.0, 450.0, 240.0, 0.0, 0.0, 0.0, 1.0, 0.0]
 TURNED = [1.0, 0.0, 0.02, 0.0, 1.0, 0.0, -0.02, 0.0, 1.0]
 
 
-@pytest.mark.parametrize('changes, answer', [
+BENT = {'p': SHORTER, 'r': TURNED, 'd': [-0.2, 0.1, 0.0, 0.0, 0.0]}
+
+
+@pytest.mark.parametrize('changes, doubted', [
     ({}, False),
     ({'p': STEREO, 'r': np.eye(3).ravel()}, False),
     ({'p': SHORTER}, True),
     ({'p': SHORTER, 'd': [0.0] * 5}, True),
     ({'p': STEREO, 'r': TURNED}, True),
-    ({'p': SHORTER, 'r': TURNED, 'd': [-0.2, 0.1, 0.0, 0.0, 0.0]}, False),
+    (BENT, False),
 ], ids=['only_k', 'right_of_a_pair', 'another_p', 'another_p_zero_d', 'turned', 'distorted'])
 def test_no_distortion_and_another_p_may_be_of_rectified_images(
-        changes: dict[str, Any], answer: bool) -> None:
-    assert notes.may_be_rectified(CameraInfo(k=K, **changes)) is answer
+        changes: dict[str, Any], doubted: bool) -> None:
+    doubt = notes.doubt_of_raw('/left/image', CameraInfo(k=K, **changes))
+    assert doubted == ('no distortion' in doubt) == bool(doubt)
+
+
+@pytest.mark.parametrize('topic, doubted', [
+    ('/left/rect/image', True), ('/left_rect/image', True), ('/rectified/left/image', True),
+    ('/left/raw/image', False), ('/direct/left/image_raw', False)])
+def test_rect_in_another_part_of_the_name_may_be_of_rectified_images(
+        topic: str, doubted: bool) -> None:
+    """Their camera_info still has the D of raw ones."""
+    assert bool(notes.doubt_of_raw(topic, CameraInfo(k=K, **BENT))) is doubted
+    assert not notes.doubt_of_raw(topic, CameraInfo(k=K)), 'K and P are the same, and no D'
+    assert not notes.doubt_of_raw(topic, None)
