@@ -114,8 +114,8 @@ class Camera:
         d = () if rectified else tuple(msg.d)
         model = msg.distortion_model or 'plumb_bob'
         model = 'plumb_bob' if rectified else {'fisheye': 'equidistant'}.get(model, model)
-        camera = cls(k, int(msg.width), int(msg.height), d, model)
         x, y, width, height, binning_x, binning_y = region_of(msg)
+        camera = cls(k, int(msg.width), int(msg.height), d, model)
         return camera.cropped(x, y, width, height).scaled(width // binning_x, height // binning_y)
 
     @classmethod

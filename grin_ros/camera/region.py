@@ -29,8 +29,12 @@ def region_of(msg: Any) -> tuple[int, int, int, int, int, int]:
 
     :returns: x, y, width and height of the region [px of the sensor], without the odd last row
         or column that binning leaves out, and the binning in x and y.
-    :raises GrinError: for a region beyond the sensor.
+    :raises GrinError: for a sensor without a size, or a region beyond it.
     """
+    if not (msg.width > 0 and msg.height > 0):
+        raise GrinError(f'camera_info says a size of {msg.width}x{msg.height}, which must be '
+                        'positive: let its publisher fill in width and height of the images that '
+                        'were calibrated')
     roi = msg.roi
     x, y, width, height = (
         (roi.x_offset, roi.y_offset, roi.width, roi.height) if roi.width and roi.height

@@ -49,8 +49,8 @@ class Stamps:
         if stamp_ns and 0 < stamp_ns < self._last:
             back = (self._last - stamp_ns) / 1e9
             found['stamps_go_back'] = (
-                f'images on {self._topic} went back by {back:.2f} s: a bag that loops, or two '
-                'cameras on one topic (remap one)')
+                f'images on {self._topic} went back by {back:.2f} s: a bag that loops, a clock '
+                'that was set, or two cameras on one topic (remap one)')
         self._last = stamp_ns
         if stamp_ns and not now_ns:
             found['no_clock'] = ('use_sim_time is true, but nothing arrives on /clock: play the '

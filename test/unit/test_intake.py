@@ -151,7 +151,7 @@ def test_a_camera_without_its_info_waits_once_and_keeps_nobody_else_waiting(
     (info(distortion_model='plumb_bob', d=[0.1] * 8), 'bad_camera_info', 'rational_polynomial'),
     (info(distortion_model='bent', d=[0.1]), 'bad_camera_info', 'bent'),
     (info(width=640), 'camera_info_size', '64x48.*640x48'),
-    (info(width=0), 'bad_camera_info', 'size'),
+    (info(width=0), 'bad_camera_info', '0x48.*fill in width and height'),
 ])
 def test_what_is_wrong_is_said_with_the_topic(message: object, cause: str, words: str) -> None:
     store = infos()
