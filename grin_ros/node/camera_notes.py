@@ -85,7 +85,7 @@ class CameraNotes:
             self._told = camera, source
             self._introduce(camera, source, params.frame_id or frame.header.frame_id, params)
             if params.rectified == 'auto' and not self._infos.rectified and (
-                    doubt := doubt_of_raw(self._topic, frame.info)):
+                    doubt := doubt_of_raw(self._topic, frame.info, camera)):
                 self._voice.warn('rectified', (
                     f'images on {self._topic} are taken for raw ones, as the last part of their '
                     f'name has no "rect", and K and D are used; but {doubt}. If they are '
@@ -133,11 +133,11 @@ class CameraNotes:
                                  'rectified')
 
 
-def doubt_of_raw(topic: str, info: Any | None) -> str:
-    """Return what speaks against images on a topic, with their CameraInfo, being raw; else ''."""
+def doubt_of_raw(topic: str, info: Any | None, camera: Camera) -> str:
+    """Return what speaks against images, with a CameraInfo and its Camera, being raw; else ''."""
     if info is None:
         return ''
-    if any(info.d):
+    if not camera.is_pinhole:
         return 'another part of it has' if re.search('[/_]rect', topic) else ''
     k, r = (np.reshape(each, (3, 3)) for each in (info.k, info.r))
     p = np.reshape(info.p, (3, 4))[:, :3]

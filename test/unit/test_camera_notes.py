@@ -21,6 +21,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from grin_ros.camera import Camera
+
 notes = pytest.importorskip('grin_ros.node.camera_notes', reason='ROS 2 is not installed')
 CameraInfo = pytest.importorskip('sensor_msgs.msg').CameraInfo
 
@@ -28,6 +30,12 @@ K = [500.0, 0.0, 320.0, 0.0, 500.0, 240.0, 0.0, 0.0, 1.0]
 STEREO = [500.0, 0.0, 320.0, -60.0, 0.0, 500.0, 240.0, 0.0, 0.0, 0.0, 1.0, 0.0]
 SHORTER = [450.0, 0.0, 320.0, 0.0, 0.0, 450.0, 240.0, 0.0, 0.0, 0.0, 1.0, 0.0]
 TURNED = [1.0, 0.0, 0.02, 0.0, 1.0, 0.0, -0.02, 0.0, 1.0]
+
+
+def doubt_of_raw(topic: str, **changes: Any) -> str:
+    """Return what is said of images with K and changes."""
+    info = CameraInfo(width=640, height=480, k=K, **changes)
+    return notes.doubt_of_raw(topic, info, Camera.from_camera_info(info, rectified=False))
 
 
 BENT = {'p': SHORTER, 'r': TURNED, 'd': [-0.2, 0.1, 0.0, 0.0, 0.0]}
@@ -43,7 +51,7 @@ BENT = {'p': SHORTER, 'r': TURNED, 'd': [-0.2, 0.1, 0.0, 0.0, 0.0]}
 ], ids=['only_k', 'right_of_a_pair', 'another_p', 'another_p_zero_d', 'turned', 'distorted'])
 def test_no_distortion_and_another_p_may_be_of_rectified_images(
         changes: dict[str, Any], doubted: bool) -> None:
-    doubt = notes.doubt_of_raw('/left/image', CameraInfo(k=K, **changes))
+    doubt = doubt_of_raw('/left/image', **changes)
     assert doubted == ('no distortion' in doubt) == bool(doubt)
 
 
@@ -53,6 +61,7 @@ def test_no_distortion_and_another_p_may_be_of_rectified_images(
 def test_rect_in_another_part_of_the_name_may_be_of_rectified_images(
         topic: str, doubted: bool) -> None:
     """Their camera_info still has the D of raw ones."""
-    assert bool(notes.doubt_of_raw(topic, CameraInfo(k=K, **BENT))) is doubted
-    assert not notes.doubt_of_raw(topic, CameraInfo(k=K)), 'K and P are the same, and no D'
-    assert not notes.doubt_of_raw(topic, None)
+    assert bool(doubt_of_raw(topic, **BENT)) is doubted
+    fisheye = {'distortion_model': 'equidistant', 'd': [0.0] * 4, 'p': SHORTER}
+    assert bool(doubt_of_raw(topic, **fisheye)) is doubted
+    assert not doubt_of_raw(topic), 'K and P are the same, and there is no D'
