@@ -44,10 +44,12 @@ class CacheError(GrinError):
 
 def default_folder() -> Path:
     """Return where engines are kept: GRIN_ENGINE_CACHE, else the user's cache folder."""
-    if chosen := os.environ.get('GRIN_ENGINE_CACHE'):
-        return Path(chosen)
-    base = os.environ.get('XDG_CACHE_HOME') or Path.home() / '.cache'
-    return Path(base) / 'grin_ros' / 'engines'
+    base = Path(os.environ.get('XDG_CACHE_HOME') or '~/.cache')
+    try:
+        return Path(os.environ.get('GRIN_ENGINE_CACHE') or base / 'grin_ros/engines').expanduser()
+    except RuntimeError as error:  # a container's user without a name
+        raise CacheError('this user has no home folder to keep engines in: set GRIN_ENGINE_CACHE '
+                         'to a folder of its own') from error
 
 
 def key_of(facts: Facts) -> str:

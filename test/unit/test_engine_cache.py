@@ -231,6 +231,20 @@ def test_the_folder_follows_the_environment(monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.delenv('GRIN_ENGINE_CACHE')
     monkeypatch.setenv('XDG_CACHE_HOME', '/cache')
     assert caches.default_folder() == Path('/cache/grin_ros/engines')
+    monkeypatch.delenv('XDG_CACHE_HOME')
+    monkeypatch.setenv('HOME', '/home/robot')
+    assert caches.default_folder() == Path('/home/robot/.cache/grin_ros/engines')
+    monkeypatch.setenv('GRIN_ENGINE_CACHE', '~/engines')  # as no shell has expanded it
+    assert caches.default_folder() == Path('/home/robot/engines')
+
+
+def test_a_user_without_a_home_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A container with --user 1234: backend auto ended in a traceback."""
+    for name in ('GRIN_ENGINE_CACHE', 'XDG_CACHE_HOME', 'HOME'):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(os, 'getuid', lambda: 3_999_999_999)  # nobody has it
+    with pytest.raises(CacheError, match='GRIN_ENGINE_CACHE'):
+        EngineCache()
 
 
 def test_get_builds_once_and_hands_the_timings_on(cache: EngineCache) -> None:
