@@ -21,6 +21,9 @@
 
 from __future__ import annotations
 
+import hashlib
+from pathlib import Path
+
 from numba import njit
 import numpy as np
 
@@ -28,9 +31,28 @@ from grin_ros.synth.grain import LEVELS, SIZE, UNIT
 
 GAMMA = np.power(np.arange(256) / 255.0, 2.2).astype(np.float32)  # sRGB byte -> linear
 
-# Nothing is allocated in these loops; counting references to 15 arrays at every call doubled
-# their time, so the counting is off.
-compiled = njit(cache=True, error_model='numpy', _nrt=False)
+SOURCES = ('edges', 'grain', 'kernels', 'tables', 'texels')  # what compiled code is made of
+VERSION = hashlib.sha256(b''.join(
+    Path(__file__).with_name(f'{name}.py').read_bytes() for name in SOURCES)).hexdigest()[:12]
+
+
+def compiled(function):
+    """Compile a function, once for these SOURCES: numba looks for changes in its own file only."""
+    function.__qualname__ += f'_{VERSION}'  # it names the file of what was compiled
+    # Nothing is allocated in these loops; counting references to 15 arrays at every call doubled
+    # their time, so the counting is off.
+    return njit(cache=True, error_model='numpy', _nrt=False)(function)
+
+
+@compiled
+def around(x, y, width, height):
+    """Return (texel, weight) of the four texels next to (x, y), of a picture that repeats."""
+    x0, y0 = int(np.floor(x)), int(np.floor(y))
+    fx, fy = x - x0, y - y0
+    left, right = x0 % width, (x0 + 1) % width
+    upper, lower = y0 % height * width, (y0 + 1) % height * width
+    return ((upper + left, (1 - fx) * (1 - fy)), (upper + right, fx * (1 - fy)),
+            (lower + left, (1 - fx) * fy), (lower + right, fx * fy))
 
 
 @compiled
@@ -46,20 +68,14 @@ def surface(face, u, v, footprint_m, tables):
     width = tables.texture_sizes[material, level, 0]
     height = tables.texture_sizes[material, level, 1]
     offset = tables.texel_offsets[material, level]
-    x = (x - np.floor(x)) * width - 0.5
-    y = (1 - (y - np.floor(y))) * height - 0.5
-    x0, y0 = int(np.floor(x)), int(np.floor(y))
-    fx, fy = x - x0, y - y0
     red = green = blue = alpha = 0.0
-    for dy in range(2):
-        row = offset + (y0 + dy) % height * width
-        for dx in range(2):
-            weight = (fx if dx else 1 - fx) * (fy if dy else 1 - fy)
-            texel = row + (x0 + dx) % width
-            red += weight * GAMMA[tables.texels[texel, 0]]
-            green += weight * GAMMA[tables.texels[texel, 1]]
-            blue += weight * GAMMA[tables.texels[texel, 2]]
-            alpha += weight * tables.texels[texel, 3]
+    for texel, weight in around((x - np.floor(x)) * width - 0.5,
+                                (1 - (y - np.floor(y))) * height - 0.5, width, height):
+        texel += offset
+        red += weight * GAMMA[tables.texels[texel, 0]]
+        green += weight * GAMMA[tables.texels[texel, 1]]
+        blue += weight * GAMMA[tables.texels[texel, 2]]
+        alpha += weight * tables.texels[texel, 3]
     return (red * tables.tints[material, 0], green * tables.tints[material, 1],
             blue * tables.tints[material, 2], alpha / 255 * tables.opacities[material])
 
@@ -84,14 +100,8 @@ def grain(point, face, footprint_m, tables):
         x, y = y, x
     size = SIZE >> level
     first = (SIZE * SIZE - size * size) * 4 // 3  # how many texels finer levels have
-    x = x * abs(texels_per_m) / 2 ** level - 0.5
-    y = y * abs(texels_per_m) / 2 ** level - 0.5
-    x0, y0 = int(np.floor(x)), int(np.floor(y))
-    fx, fy = x - x0, y - y0
     value = 0.0
-    for dy in range(2):
-        for dx in range(2):
-            weight = (fx if dx else 1 - fx) * (fy if dy else 1 - fy)
-            value += weight * tables.grain_tiles[
-                int(layer), first + (y0 + dy) % size * size + (x0 + dx) % size]
+    for texel, weight in around(x * abs(texels_per_m) / 2 ** level - 0.5,
+                                y * abs(texels_per_m) / 2 ** level - 0.5, size, size):
+        value += weight * tables.grain_tiles[int(layer), first + texel]
     return max(0.1, 1 + amount * value / UNIT)
