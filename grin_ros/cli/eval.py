@@ -103,7 +103,9 @@ def run(options: argparse.Namespace) -> int:
     rows = score(estimate, samples, protocol, options.align, grid_of(estimator), watch)
     means = [{**row, 'abs_rel_kept_70_set': risk.kept(row['kind'])} for row in mean_rows(rows)]
     if not means:
-        raise GrinError(f'no frame in {options.data} has truth between the depth limits')
+        raise GrinError(f'no frame in {options.data} has truth between the depth limits: make '
+                        'sure that it is in metres, or change them with --min-depth and '
+                        '--max-depth')
     steps = options.steps or estimator.bundle.default_steps
     how = (f'{estimator.bundle.name} on {estimator.backend.reason}\n{options.dataset}: steps '
            f'{steps}, samples {options.samples}, align {options.align}, '

@@ -54,15 +54,19 @@ def run(options: argparse.Namespace) -> int:
     if options.width is not None and options.width < 32:
         raise GrinError(f'--width {options.width} is too small: give 32 or more')
     labels = pixels = 0
+    middles = []
     with ShardWriter(options.out, options.dataset) as shards:
         for sample in load_samples(options):
             sample = shrunk(sample, options.width or sample.camera.width)
             shards.add(sample)
             labels += int(np.count_nonzero(~np.isnan(sample.range_m)))
             pixels += sample.range_m.size
+            if np.isfinite(sample.range_m).any():
+                middles.append(np.median(sample.range_m[np.isfinite(sample.range_m)]))
     share = labels / pixels if pixels else 0.0
-    print(f'{shards.count} frames in {options.out}, {share:.1%} of their pixels have a range: '
-          'name the folder in `data` of the training config')
+    middle = f', {np.median(middles):.2f} m in the middle' if middles else ''  # tells wrong units
+    print(f'{shards.count} frames in {options.out}, {share:.1%} of their pixels have a range'
+          f'{middle}: name the folder in `data` of the training config')
     return 0
 
 

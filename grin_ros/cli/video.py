@@ -20,6 +20,7 @@
 from __future__ import annotations
 
 import argparse
+import math
 from pathlib import Path
 
 import numpy as np
@@ -63,8 +64,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Estimate each picture and write the film."""
-    if not 0 < options.near < options.far or options.every < 1:
-        raise GrinError('--near must be above 0 and below --far, and --every at least 1')
+    if not 0 < options.near < options.far < math.inf or options.every < 1:
+        raise GrinError('--near must be above 0 and below --far, both numbers, and --every at '
+                        'least 1')
     checked('scale_smoothing', options.scale_smoothing)
     need_place(options.output, 'OUT.mp4')
     mount, floor, steady = chosen_mount(options), FloorScale(), SteadyScale()

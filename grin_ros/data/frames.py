@@ -85,7 +85,7 @@ def read_depth(path: Path, units_per_metre: float) -> NDArray[np.float32]:
     """
     if path.suffix == '.npy':
         try:
-            depth = np.load(path, allow_pickle=False).astype(np.float32)
+            depth = metres(np.load(path, allow_pickle=False), path)
         except (OSError, EOFError, ValueError) as error:
             raise GrinError(f'{path} is no array of depth: {error}') from error
         units_per_metre = 1.0
@@ -100,6 +100,14 @@ def read_depth(path: Path, units_per_metre: float) -> NDArray[np.float32]:
     if depth.ndim != 2:
         raise GrinError(f'{path} must hold depth (H, W), not {depth.shape}')
     return np.where(depth > 0, depth / np.float32(units_per_metre), np.float32(np.nan))
+
+
+def metres(depth: NDArray[Any], path: Path) -> NDArray[np.float32]:
+    """Return depth [m] of an array; whole numbers are refused, as cameras give millimetres so."""
+    if depth.dtype.kind != 'f':
+        raise GrinError(f'{path}: depth must be metres, as float32, not {depth.dtype}: divide '
+                        'millimetres by 1000, or save them as a 16-bit PNG')
+    return depth.astype(np.float32)
 
 
 def depth_sample(image: NDArray[np.uint8], depth: NDArray[np.float32], camera: Camera,

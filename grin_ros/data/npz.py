@@ -24,7 +24,7 @@ import zipfile
 import numpy as np
 
 from grin_ros.camera import Camera
-from grin_ros.data.frames import depth_sample, Frames, need_frames
+from grin_ros.data.frames import depth_sample, Frames, metres, need_frames
 from grin_ros.data.sample import Sample
 from grin_ros.errors import GrinError
 
@@ -49,7 +49,7 @@ def read_npz(path: Path) -> Sample:
     """
     try:
         with np.load(path, allow_pickle=False) as frame:
-            rgb, z, k = frame['rgb'], frame['depth'].astype(np.float32), frame['K']
+            rgb, z, k = frame['rgb'], metres(frame['depth'], path), frame['K']
             source = str(frame['source']) if 'source' in frame else path.stem
     except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile) as error:
         raise GrinError(f'{path} is no frame with rgb, depth and K: {error}') from error

@@ -72,7 +72,8 @@ def steps_table(estimator: DepthEstimator, samples: Iterable[Sample], protocol: 
             regression.estimate(sample.image, sample.camera, 1)
             run('regression', regression, sample, name, 1, 1)
     if not rows:
-        raise GrinError('no frame has truth between the depth limits')
+        raise GrinError('no frame has truth between the depth limits: make sure that it is in '
+                        'metres, or change them with --min-depth and --max-depth')
     return [{'steps': step, 'samples': draw, **mean_row(label, 'all', group)}
             for (label, step, draw), group in sorted(rows.items())]
 

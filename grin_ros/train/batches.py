@@ -18,7 +18,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,6 +27,7 @@ from torch import Tensor
 from torch.utils.data import ConcatDataset, Dataset
 
 from grin_ros.data.sample import Sample
+from grin_ros.errors import GrinError
 from grin_ros.train.augment import Example, make_example
 from grin_ros.train.config import TrainConfig
 
@@ -55,6 +56,14 @@ class StepBatches(Dataset[Batch]):
             prompt_rate=config.prompt_rate, no_intrinsics_rate=config.no_intrinsics_rate,
             restyle_rate=config.restyle_rate)
             for i in chosen])
+
+
+def plainly(batches: Iterable[Batch]) -> Iterator[Batch]:
+    """Pass batches on; what a worker process cannot read is named without a page of its code."""
+    try:
+        yield from batches
+    except GrinError as error:
+        raise GrinError(str(error).rpartition(f'{GrinError.__name__}: ')[2].strip()) from error
 
 
 def draw(rng: np.random.Generator, ends: Sequence[int], shares: Sequence[float], count: int,

@@ -35,7 +35,7 @@ from tqdm import tqdm
 from grin_ros.data.shards import ShardDataset
 from grin_ros.errors import GrinError
 from grin_ros.train.anchor import Anchor
-from grin_ros.train.batches import StepBatches
+from grin_ros.train.batches import plainly, StepBatches
 from grin_ros.train.config import TrainConfig
 from grin_ros.train.loss import DiffusionLoss
 from grin_ros.train.run import Run
@@ -67,9 +67,7 @@ def train(config: TrainConfig, resume: bool = True, stop: Callable[[], bool] = l
     try:
         _steps(run, learner, diary, samples, stop, accelerator)
     except BaseException:
-        # Workers ignore SIGTERM, with which Python would end them and then wait for them.
-        for worker in multiprocessing.active_children():
-            worker.kill()
+        end_workers()
         raise
     return run.chosen
 
@@ -79,9 +77,10 @@ def _steps(run: Run, learner: Learner, diary: Diary | None, samples: ConcatDatas
     """Learn until the last step, or until told to stop; judge and save now and then."""
     config = run.config
     due: set[str] = set()
-    for batch in DataLoader(StepBatches(samples, config, accelerator.process_index),
-                            batch_size=None, sampler=range(run.step, config.steps),
-                            num_workers=config.num_workers, worker_init_fn=leave_signals):
+    for batch in plainly(DataLoader(
+            StepBatches(samples, config, accelerator.process_index), batch_size=None,
+            sampler=range(run.step, config.steps), num_workers=config.num_workers,
+            worker_init_fn=leave_signals)):
         scalars = learner.learn(batch)
         run.step += 1
         # All processes end as soon as one is told to.
@@ -188,6 +187,17 @@ class Diary:
         """Close the log."""
         self._progress.close()
         self._writer.close()
+
+
+def end_workers() -> None:
+    """Kill those that are left: they ignore SIGTERM, with which Python would wait for them."""
+    if workers := multiprocessing.active_children():
+        # At the death of one torch raises in the midst of whatever comes next.
+        handler = signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+        for worker in workers:
+            worker.kill()
+            worker.join()
+        signal.signal(signal.SIGCHLD, handler or signal.SIG_DFL)
 
 
 def leave_signals(worker: int) -> None:

@@ -21,9 +21,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+import shutil
 import tempfile
 
 from grin_ros.errors import GrinError
+
+PREFIX = '.export.'
 
 
 @contextmanager
@@ -32,7 +35,8 @@ def whole(folder: Path, last: str) -> Iterator[Path]:
     Give a place to write files to that go into a folder when all are written.
 
     Whatever else lies in the folder stays; after an error or Ctrl-C amid the writing, so do
-    older files. One amid the moving leaves a mixture, which its hashes refuse.
+    older files. One amid the moving leaves a mixture, which its hashes refuse. What a killed
+    process left goes when the next one begins.
 
     :param folder: created.
     :param last: name of the file without which the others are nothing; it is moved last.
@@ -40,8 +44,10 @@ def whole(folder: Path, last: str) -> Iterator[Path]:
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
+        for left in folder.glob(f'{PREFIX}*'):  # by a process that was killed
+            shutil.rmtree(left, ignore_errors=True)
         # In the folder itself, which may be a mount, or the only place to write to.
-        place = tempfile.TemporaryDirectory(prefix='.export.', dir=folder)
+        place = tempfile.TemporaryDirectory(prefix=PREFIX, dir=folder)
     except OSError as error:
         raise GrinError(f'{folder} cannot be written to ({error.strerror}): give another folder'
                         ) from error

@@ -45,11 +45,15 @@ def frames(tmp_path: Path) -> Path:
     return folder
 
 
-def test_shards_have_the_frames_and_their_labels(frames: Path, tmp_path: Path) -> None:
+def test_shards_have_the_frames_and_their_labels(
+        frames: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     out = tmp_path / 'out'
     assert main(['shards', '--data', str(frames), '--dataset', 'npz', '--out', str(out)]) == 0
     shards = ShardDataset(out)
     assert len(shards) == 2
+    # Who took millimetres for metres reads of kilometres.
+    middle = np.mean([np.nanmedian(sample.range_m) for sample in (shards[0], shards[1])])
+    assert f'{middle:.2f} m in the middle' in capsys.readouterr().out
     for name, sample in zip('ab', (shards[0], shards[1]), strict=True):
         given = np.load(frames / f'{name}.npz')
         range_m = given['depth'] / sample.camera.rays()[..., 2]

@@ -91,7 +91,8 @@ def test_problems_of_the_user_end_with_one_sentence(
                              ([str(film), str(film)], 'is the film itself'),
                              ([str(tmp_path / 'none.mp4'), str(film)], 'no video that'),
                              ([str(film), out, '--rectified'], '--rectified goes with'),
-                             ([str(film), out, '--near', '9', '--far', '3'], '--near must be')):
+                             ([str(film), out, '--near', '9', '--far', '3'], '--near must be'),
+                             ([str(film), out, '--far', 'inf'], '--near must be')):
         assert main(['video', *arguments, '--hfov', '70', '--bundle', str(tiny_bundle)]) == 2
         assert words in capsys.readouterr().err
 

@@ -193,6 +193,9 @@ def test_a_plain_folder_with_metres_and_camera_info(tmp_path: Path) -> None:
     np.save(tmp_path / 'b_depth.npy', depth[:20])
     with pytest.raises(GrinError, match='register depth'):
         open_dataset('folder', tmp_path)[0]
+    np.save(tmp_path / 'b_depth.npy', (1000 * depth).astype(np.uint16))
+    with pytest.raises(GrinError, match='b_depth.npy: depth must be metres.*divide'):
+        open_dataset('folder', tmp_path)[0]
 
 
 def test_a_folder_takes_every_camera_file(tmp_path: Path) -> None:

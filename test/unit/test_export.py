@@ -136,6 +136,17 @@ def test_a_bundle_is_replaced_whole_or_not_at_all(tiny_bundle: Path, tmp_path: P
     assert (folder / 'MODEL_CARD.md').read_text() == 'of the user'
 
 
+def test_what_a_killed_export_left_goes(tmp_path: Path) -> None:
+    """Nobody tidies up after SIGKILL; the next export does, and leaves what is not its own."""
+    (tmp_path / '.export.k1ll3d').mkdir()
+    (tmp_path / '.export.k1ll3d' / 'weights.bin').write_bytes(b'half')
+    (tmp_path / 'MODEL_CARD.md').touch()
+    with whole(tmp_path, 'grin.json') as partial:
+        (partial / 'grin.json').touch()
+    assert contents(tmp_path).keys() == {'MODEL_CARD.md', 'grin.json'}
+    assert not list(tmp_path.glob('.*'))
+
+
 class Interrupted:
     """Held-out frames during which somebody presses Ctrl-C."""
 

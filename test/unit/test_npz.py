@@ -50,7 +50,8 @@ def test_driving_frames_are_known_by_their_name(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize('change', [
-    {'rgb': np.zeros((48, 64), np.uint8)}, {'depth': np.zeros((4, 4))}, {'K': np.zeros((3, 3))}])
+    {'rgb': np.zeros((48, 64), np.uint8)}, {'depth': np.zeros((4, 4))},
+    {'depth': np.full((48, 64), 2000, np.uint16)}, {'K': np.zeros((3, 3))}])
 def test_a_wrong_frame_is_refused(tmp_path: Path, change: dict) -> None:
     np.savez(tmp_path / 'bad.npz', **{**FRAME, **change})
     with pytest.raises(GrinError):

@@ -139,3 +139,16 @@ def test_a_worker_that_is_lost_ends_the_run(tmp_path: Path, settings: dict) -> N
     os.kill(workers[0], signal.SIGKILL)
     _, said = process.communicate(timeout=60)
     assert process.returncode == 1 and b'DataLoader worker' in said
+
+
+def test_what_a_worker_cannot_read_is_said_in_a_line(tmp_path: Path, settings: dict) -> None:
+    """It came as a page of the worker's code, and torch mourned the worker in another page."""
+    (shard,) = (tmp_path / 'train').glob('*.tar')
+    data = bytearray(shard.read_bytes())
+    while (start_of_jpeg := data.find(b'\xff\xd8\xff')) >= 0:
+        data[start_of_jpeg:start_of_jpeg + 64] = bytes(64)
+    shard.write_bytes(data)
+    process, _ = start(tmp_path / 'run', settings | {'num_workers': 1}, subprocess.PIPE)
+    _, said = process.communicate(timeout=120)
+    assert process.returncode == 2 and b'Traceback' not in said
+    assert f'grin train: {shard}: 00000000'.encode() in said and b'damaged sample' in said
