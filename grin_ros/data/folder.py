@@ -24,7 +24,15 @@ from typing import Any
 
 from grin_ros.camera import Camera
 from grin_ros.camera.files import described_camera, read_values
-from grin_ros.data.frames import depth_sample, Frames, IMAGES, need_frames, read_depth, read_image
+from grin_ros.data.frames import (
+    depth_sample,
+    Frames,
+    IMAGES,
+    need_frames,
+    read_depth,
+    read_image,
+    visible,
+)
 from grin_ros.data.sample import Sample
 from grin_ros.errors import GrinError
 
@@ -46,10 +54,10 @@ def open_folder(folder: Path) -> Frames:
     cy, width, height. It may say depth_scale (what 1 m is in the PNG, 1000) and kind (indoor).
     """
     pairs = []
-    for image in sorted(path for path in folder.glob('*') if path.suffix.lower() in IMAGES):
+    for image in (path for path in visible(folder) if path.suffix.lower() in IMAGES):
         pairs += _with_depth(image, image.with_name(f'{image.stem}_depth'))
     for name in IMAGE_FOLDERS:
-        for image in sorted((folder / name).glob('*')):
+        for image in visible(folder / name):
             if image.suffix.lower() in IMAGES:
                 pairs += _with_depth(image, folder / 'depth' / image.stem)
     common = camera_file(folder, 'camera')

@@ -66,6 +66,11 @@ def need_frames(items: Sequence[Item], folder: Path, layout: str) -> Sequence[It
     return items
 
 
+def visible(folder: Path, pattern: str = '*') -> list[Path]:
+    """Return what matches in a folder, in order; hidden files, as macOS leaves them, are none."""
+    return sorted(path for path in folder.glob(pattern) if not path.name.startswith('.'))
+
+
 def read_image(path: Path, upright: bool = False) -> NDArray[np.uint8]:
     """
     Read an image file as (H, W, 3) uint8 RGB.

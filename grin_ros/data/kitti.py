@@ -24,7 +24,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from grin_ros.camera import Camera
-from grin_ros.data.frames import depth_sample, Frames, need_frames, read_depth, read_image
+from grin_ros.data.frames import (
+    depth_sample,
+    Frames,
+    need_frames,
+    read_depth,
+    read_image,
+    visible,
+)
 from grin_ros.data.sample import Sample
 from grin_ros.errors import GrinError
 
@@ -43,7 +50,7 @@ def open_kitti(folder: Path) -> Frames:
     A split file has lines ``IMAGE DEPTH FOCAL``; frames whose depth is None do not count.
     """
     if (folder / 'groundtruth_depth').is_dir():
-        images = sorted((folder / 'image').glob('*.png'))
+        images = visible(folder / 'image', '*.png')
         return Frames(need_frames(images, folder, LAYOUT), _read_selected)
     roots = [folder / root for root in DEPTH_ROOTS]
     splits = sorted(folder.glob('*eigen_test*.txt'))
@@ -58,7 +65,7 @@ def open_kitti(folder: Path) -> Frames:
         pairs = [(image, _find(roots, depth, splits[0])) for image, depth in listed]
     else:
         depths = sorted({path for root in roots for path in
-                         root.glob('*_sync/proj_depth/groundtruth/image_0[23]/*.png')})
+                         visible(root, '*_sync/proj_depth/groundtruth/image_0[23]/*.png')})
         # Depth is of both colour cameras, which few have unpacked both.
         pairs = [(image, depth) for depth in depths
                  if (image := _image_of(folder, depth)).is_file()]

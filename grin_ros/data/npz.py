@@ -24,7 +24,7 @@ import zipfile
 import numpy as np
 
 from grin_ros.camera import Camera
-from grin_ros.data.frames import depth_sample, Frames, metres, need_frames
+from grin_ros.data.frames import depth_sample, Frames, metres, need_frames, visible
 from grin_ros.data.sample import Sample
 from grin_ros.errors import GrinError
 
@@ -38,7 +38,7 @@ def open_npz(folder: Path) -> Frames:
 
     :raises GrinError: when there are none.
     """
-    return Frames(need_frames(sorted(folder.glob('*.npz')), folder, LAYOUT), read_npz)
+    return Frames(need_frames(visible(folder, '*.npz'), folder, LAYOUT), read_npz)
 
 
 def read_npz(path: Path) -> Sample:

@@ -31,6 +31,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from grin_ros.camera import Camera
+from grin_ros.data.frames import visible
 from grin_ros.data.sample import Sample
 from grin_ros.errors import GrinError
 
@@ -175,7 +176,7 @@ class ShardDataset:
         """Index the offsets of all members; nothing is decoded yet."""
         if isinstance(source, (str, Path)):
             root = Path(source)
-            self.paths = sorted(root.glob('*.tar')) if root.is_dir() else [root]
+            self.paths = visible(root, '*.tar') if root.is_dir() else [root]
         else:
             self.paths = [Path(path) for path in source]
         if not self.paths or not all(path.exists() for path in self.paths):

@@ -18,6 +18,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
@@ -83,15 +85,19 @@ def flying_share(pred: NDArray, truth: NDArray, near: Mask) -> float:
         return float('nan')
     height, width = truth.shape
     steps = range(-REACH, REACH + 1)
-    around = [(np.clip(row + dy, 0, height - 1), np.clip(column + dx, 0, width - 1))
-              for dy in steps for dx in steps]
+
+    def around() -> Iterator[tuple[NDArray, NDArray]]:  # in turn: all at once are gigabytes
+        for dy in steps:
+            for dx in steps:
+                yield np.clip(row + dy, 0, height - 1), np.clip(column + dx, 0, width - 1)
+
     lowest, highest = np.full(len(row), np.inf), np.full(len(row), -np.inf)
-    for place in around:
+    for place in around():
         value = np.where(known[place], true[place], true[row, column])
         lowest, highest = np.minimum(lowest, value), np.maximum(highest, value)
     middle = (lowest + highest) / 2
     count, sums = np.zeros((2, len(row))), np.zeros((2, 2, len(row)))
-    for place in around:
+    for place in around():
         for side, member in enumerate((true[place] < middle, true[place] >= middle)):
             member = member & known[place]
             count[side] += member

@@ -245,6 +245,23 @@ def test_shards(tmp_path: Path) -> None:
     np.testing.assert_allclose(true_depth(samples[0]), 3 * camera.rays()[..., 2], rtol=1e-3)
 
 
+def test_what_macos_leaves_beside_files_is_no_frame(tmp_path: Path) -> None:
+    """On disks of others it writes ._NAME beside each; one ended a whole evaluation."""
+    frame(tmp_path / 'folder/rgb/1.png', tmp_path / 'folder/depth/1.png', 1000)
+    frame(tmp_path / 'folder/2.png', tmp_path / 'folder/2_depth.png', 1000)
+    frame(tmp_path / 'kitti/image/1.png', tmp_path / 'kitti/groundtruth_depth/1.png', 256)
+    (tmp_path / 'npz').mkdir()
+    np.savez(tmp_path / 'npz' / '1.npz', rgb=np.zeros((8, 8, 3), np.uint8), K=np.eye(3),
+             depth=np.ones((8, 8), np.float32))
+    with ShardWriter(tmp_path / 'shards', 'own') as writer:
+        writer.add(Sample(np.zeros((8, 8, 3), np.uint8), np.ones((8, 8), np.float32),
+                          Camera.from_hfov(70, 8, 8)))
+    for path in [path for path in tmp_path.rglob('*') if path.is_file()]:
+        path.with_name(f'._{path.name}').write_bytes(b'\0\5\x16\7')
+    assert {name: len(open_dataset(name, tmp_path / name)) for name in (
+        'folder', 'kitti', 'npz', 'shards')} == {'folder': 2, 'kitti': 1, 'npz': 1, 'shards': 1}
+
+
 @pytest.mark.parametrize('name', sorted(DATASETS))
 def test_what_is_no_dataset_is_refused(tmp_path: Path, name: str) -> None:
     with pytest.raises(GrinError, match=str(tmp_path)):
