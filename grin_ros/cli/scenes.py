@@ -23,7 +23,7 @@ from pathlib import Path
 import signal
 import sys
 
-from grin_ros.cli.files import need_picture
+from grin_ros.cli.files import need_picture, need_place
 from grin_ros.errors import GrinError
 from grin_ros.synth import worlds
 
@@ -74,6 +74,8 @@ def run(options: argparse.Namespace) -> int:
     settings = worlds.Settings(options.seed, width, height, options.supersample,
                                tuple(options.kinds),
                                tuple(options.hfov) if options.hfov else None)
+    options.out.mkdir(parents=True, exist_ok=True)  # where --preview may be
+    need_place(options.preview, '--preview')
     rendered = worlds.generate(options.out, options.frames, settings, options.workers,
                                options.assets)
     print(f'{options.out}: {rendered} frames rendered, '

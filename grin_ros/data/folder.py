@@ -69,15 +69,8 @@ def open_folder(folder: Path) -> Frames:
             raise GrinError(f'{image} has no camera: put {image.stem}.yaml into {image.parent}, '
                             f'or camera.yaml into {folder}')
         camera, facts = found
-        try:  # YAML reads 1e3 as text
-            scale = float(facts.get('depth_scale', 1000.0))
-        except (TypeError, ValueError):
-            scale = math.nan
-        if not 0 < scale < math.inf:
-            raise GrinError(f'the camera file of {image}: depth_scale must be what 1 m is in the '
-                            f'PNG, a number above 0, not {facts["depth_scale"]!r}')
-        return depth_sample(read_image(image), read_depth(depth, scale), camera, image.stem,
-                            str(facts.get('kind', 'indoor')), folder.name)
+        return depth_sample(read_image(image), read_depth(depth, depth_scale(facts, image)),
+                            camera, image.stem, str(facts.get('kind', 'indoor')), folder.name)
 
     return Frames(need_frames(pairs, folder, LAYOUT), read)
 
@@ -88,6 +81,22 @@ def _with_depth(image: Path, depth: Path) -> list[tuple[Path, Path]]:
         if path.is_file():
             return [(image, path)]
     return []
+
+
+def depth_scale(facts: dict[str, Any], image: Path, usual: float = 1000.0) -> float:
+    """
+    Return what 1 m is in a depth PNG: what the camera file of its image says, or what is usual.
+
+    :raises GrinError: for what is no such number.
+    """
+    try:  # YAML reads 1e3 as text
+        scale = float(facts.get('depth_scale', usual))
+    except (TypeError, ValueError):
+        scale = math.nan
+    if not 0 < scale < math.inf:
+        raise GrinError(f'the camera file of {image}: depth_scale must be what 1 m is in the '
+                        f'PNG, a number above 0, not {facts["depth_scale"]!r}')
+    return scale
 
 
 def camera_file(folder: Path, stem: str) -> tuple[Camera, dict[str, Any]] | None:

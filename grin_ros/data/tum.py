@@ -20,11 +20,12 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from grin_ros.camera import Camera
-from grin_ros.data.folder import camera_file
+from grin_ros.data.folder import camera_file, depth_scale
 from grin_ros.data.frames import depth_sample, Frames, need_frames, read_depth, read_image
 from grin_ros.data.sample import Sample
 from grin_ros.errors import GrinError
@@ -43,10 +44,10 @@ CAMERAS = {  # published calibrations: fx, fy, cx, cy and D
 
 
 def open_tum(folder: Path) -> Frames:
-    """List the images that have depth within 20 ms; the folder's name tells the camera."""
+    """List the images that have depth within 20 ms; camera.yaml or the name tells the camera."""
     if not (folder / 'rgb.txt').is_file() or not (folder / 'depth.txt').is_file():
         need_frames((), folder, LAYOUT)
-    camera = _camera(folder)
+    camera, facts = _camera(folder)
     images, depths = read_list(folder / 'rgb.txt'), read_list(folder / 'depth.txt')
     times = [time for time, _ in depths]
     pairs = []
@@ -58,8 +59,10 @@ def open_tum(folder: Path) -> Frames:
             pairs.append((folder / image, folder / depths[near][1]))
 
     def read(pair: tuple[Path, Path]) -> Sample:
-        return depth_sample(read_image(pair[0]), read_depth(pair[1], UNITS_PER_METRE), camera,
-                            pair[0].stem, 'indoor', folder.name)
+        image, depth = pair
+        return depth_sample(
+            read_image(image), read_depth(depth, depth_scale(facts, image, UNITS_PER_METRE)),
+            camera, image.stem, str(facts.get('kind', 'indoor')), folder.name)
 
     return Frames(need_frames(pairs, folder, LAYOUT), read)
 
@@ -74,12 +77,13 @@ def read_list(path: Path) -> list[tuple[float, str]]:
         raise GrinError(f'{path} is no list of times and files: {error}') from error
 
 
-def _camera(folder: Path) -> Camera:
+def _camera(folder: Path) -> tuple[Camera, dict[str, Any]]:
     own = camera_file(folder, 'camera')
     if own is not None:
-        return own[0]
+        return own
     for name, ((fx, fy, cx, cy), distortion) in CAMERAS.items():
         if name in folder.resolve().name:
-            return Camera(np.array([[fx, 0, cx], [0, fy, cy], [0, 0, 1]]), 640, 480, distortion)
+            k = np.array([[fx, 0, cx], [0, fy, cy], [0, 0, 1]])
+            return Camera(k, 640, 480, distortion), {}
     raise GrinError(f'{folder}: which camera took it cannot be told from its name, which has none '
                     f'of {", ".join(CAMERAS)}: put a camera.yaml into it')

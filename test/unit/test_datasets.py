@@ -153,6 +153,22 @@ def test_tum_matches_times(tmp_path: Path) -> None:
         open_dataset('tum', named)
 
 
+def test_a_sequence_of_ones_own_says_its_camera_and_what_1_m_is(tmp_path: Path) -> None:
+    """Its depth_scale was not read, and millimetres were fifths of them."""
+    truth = frame(tmp_path / '1.png', tmp_path / 'd1.png', 1000)
+    (tmp_path / 'rgb.txt').write_text('1.00 1.png\n')
+    (tmp_path / 'depth.txt').write_text('1.01 d1.png\n')
+    camera = tmp_path / 'camera.yaml'
+    camera.write_text('{fx: 50, fy: 51, cx: 29, cy: 19, width: 60, height: 40, '
+                      'depth_scale: 1000, kind: driving}')
+    (sample,) = open_dataset('tum', tmp_path)
+    check(sample, *truth, (50, 51, 29, 19))
+    assert sample.meta['kind'] == 'driving'
+    camera.write_text(camera.read_text().replace('1000', 'mm'))
+    with pytest.raises(GrinError, match="depth_scale must be .* not 'mm'"):
+        open_dataset('tum', tmp_path)[0]
+
+
 @pytest.mark.parametrize('layout', ['beside', 'folders'])
 def test_a_plain_folder(tmp_path: Path, layout: str) -> None:
     image, depth = ((tmp_path / 'a.png', tmp_path / 'a_depth.png') if layout == 'beside' else

@@ -163,7 +163,10 @@ def test_a_preview_that_is_no_picture_is_refused_before_the_work(
         small_worlds, furniture_dir, tmp_path, capsys):
     assert scenes(furniture_dir, tmp_path / 'w', '--frames', '2', '--preview', 'pv') == 2
     assert '--preview pv: give a name that ends with .png' in capsys.readouterr().err
-    assert not (tmp_path / 'w').exists()
+    nowhere = str(tmp_path / 'no' / 'pv.png')
+    assert scenes(furniture_dir, tmp_path / 'w', '--frames', '2', '--preview', nowhere) == 2
+    assert f'--preview {nowhere} cannot be written' in capsys.readouterr().err
+    assert not list(tmp_path.glob('w/*'))
 
 
 def test_furniture_has_its_real_size(small_worlds, furniture_dir):
