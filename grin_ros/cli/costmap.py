@@ -25,6 +25,7 @@ from pathlib import Path
 
 from grin_ros.camera.files import read_camera_info
 from grin_ros.cli.nav2_layers import CELLS_SHORT, LAYERS, stvl_layer, voxel_layer
+from grin_ros.cli.options import chosen_namespace
 from grin_ros.errors import GrinError
 from grin_ros.params import FIELDS
 
@@ -56,6 +57,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> None:
     """Print the layer."""
+    namespace = chosen_namespace(options)
     camera = read_camera_info(options.camera_info, options.rectified)
     for name, _, _ in LENGTHS:
         if not math.isfinite(length := getattr(options, name.replace('-', '_'))):
@@ -77,8 +79,6 @@ def run(options: argparse.Namespace) -> None:
     if not options.min_height < options.max_height:
         raise GrinError(f'--min-height {options.min_height:g} must be below --max-height '
                         f'{options.max_height:g}')
-    namespace = '/' + options.namespace.strip('/')
-    namespace = '' if namespace == '/' else namespace
     if options.layer == 'stvl':
         print(stvl_layer(camera, namespace, options.marking_range, options.min_height,
                          options.max_height), end='')

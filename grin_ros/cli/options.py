@@ -22,6 +22,7 @@ import argparse
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
+import re
 import sys
 from typing import TypeVar
 
@@ -39,6 +40,7 @@ from grin_ros.evaluation.protocol import CROPS, Protocol
 from grin_ros.inference.preprocess import STRIDES
 
 Item = TypeVar('Item')
+NAMESPACE = re.compile(r'([A-Za-z_]\w*(/[A-Za-z_]\w*)*)?', re.ASCII)  # what ROS 2 takes
 
 
 def add_estimator_options(parser: argparse.ArgumentParser, steps: bool = True,
@@ -123,6 +125,19 @@ def load_samples(options: argparse.Namespace) -> Iterator[Sample]:
         raise GrinError('--frames must be at least 1')
     samples = open_dataset(options.dataset, options.data)
     return (samples[index] for index in progress(chosen(samples, options.frames), options.verb))
+
+
+def chosen_namespace(options: argparse.Namespace) -> str:
+    """
+    Return what topics of --namespace begin with: /a/b, or nothing for the root.
+
+    :raises GrinError: for one that no topic of ROS 2 can be in.
+    """
+    words = options.namespace.strip('/')
+    if not NAMESPACE.fullmatch(words):
+        raise GrinError(f'--namespace {options.namespace}: give words of letters, digits and _ '
+                        'with / between them, such as /grin, as ROS 2 has no other')
+    return f'/{words}' if words else ''
 
 
 def progress(items: Iterable[Item], what: str) -> Iterator[Item]:

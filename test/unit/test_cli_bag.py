@@ -156,7 +156,7 @@ def test_the_help_says_which_parameters_are_not_followed() -> None:
     (['missing', 'out', *TOPICS], 'there is no bag missing'),
     (['run', 'run', *TOPICS], 'is there already'),
     (['run', 'out', '--image-topic', '/eye/image', *TOPICS[2:]], 'choose one of /eye/image_raw'),
-    (['run', 'out', *TOPICS, '--namespace', '/left eye'], 'no bag could be played'),
+    (['run', 'out', *TOPICS, '--namespace', '/left eye'], '--namespace /left eye: give words'),
     (['run', 'out', *TOPICS, '--params-file', 'run/metadata.yaml'], 'is no parameter file'),
 ])
 def test_problems_of_the_user_end_with_one_sentence(

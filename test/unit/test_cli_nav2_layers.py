@@ -91,6 +91,7 @@ def test_stvl_layer_has_the_frustum(tmp_path: Path, capsys: pytest.CaptureFixtur
     (['--camera-height', '-1'], ['--camera-height -1 must be above 0']),
     (['--max-height', '0.2', '--camera-height', '2'], ['--max-height', '2 m up', '0.28 m']),
     (['--marking-range', '0', '--layer', 'stvl'], ['--marking-range 0 must be above 0']),
+    (['--namespace', 'left eye'], ['--namespace left eye: give words']),
 ])
 def test_what_cannot_work_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture,
                                      options: list[str], words: list[str]) -> None:
