@@ -18,8 +18,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field, fields
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, fields, MISSING
 import difflib
 import math
 from pathlib import Path
@@ -164,33 +164,20 @@ def config_from_dict(values: dict[str, Any]) -> TrainConfig:
     known = [item.name for item in fields(TrainConfig)]
     for key in values:
         if key not in known:
-            near = difflib.get_close_matches(key, known, 1)
+            near = difflib.get_close_matches(str(key), known, 1)
             hint = f'; did you mean {near[0]}?' if near else ''
             raise GrinError(f'unknown training setting "{key}"{hint} (known: {", ".join(known)})')
     values = dict(values)
-    try:
-        if isinstance(values['data'], dict):
-            values['data_shares'] = values['data'].values()
-        values['data_shares'] = tuple(map(float, values.get('data_shares', ())))
-        values['data'] = tuple([values['data']] if isinstance(values['data'], str)
-                               else values['data'])
-        values['stages'] = tuple(
-            Stage(**{**stage, 'sizes': tuple((int(w), int(h)) for w, h in stage['sizes'])})
-            for stage in values['stages'])
-        if 'input_size' in values:
-            width, height = values['input_size']
-            values['input_size'] = (int(width), int(height))
-        for item in fields(TrainConfig):  # YAML reads 1e-3 as text
-            if item.type == 'float' and item.name in values:
-                values[item.name] = float(values[item.name])
-            elif item.type == 'int' and not isinstance(values.get(item.name, 0), int):
-                raise ValueError(f'{item.name} must be a whole number, not {values[item.name]}')
-        if values.get('mixed_precision') is False:  # as YAML reads a bare no
-            values['mixed_precision'] = 'no'
-        values['model'] = GrinConfig.from_dict(values.get('model') or {})
-        config = TrainConfig(**values)
-    except (KeyError, TypeError, ValueError) as error:
-        raise GrinError(f'training config: {error}') from error
+    if isinstance(values.get('data'), dict):
+        values['data_shares'] = list(values['data'].values())
+    if values.get('mixed_precision') is False:  # as YAML reads a bare no
+        values['mixed_precision'] = 'no'
+    for item in fields(TrainConfig):
+        if item.name in values:
+            values[item.name] = _read(item.name, str(item.type), values[item.name])
+        elif item.default is item.default_factory is MISSING:
+            raise GrinError(f'{item.name} is missing: see the training configs in config/train')
+    config = TrainConfig(**values)
     if config.mixed_precision not in ('auto', 'bf16', 'no'):
         raise GrinError('mixed_precision must be auto, bf16 or no, '
                         f'not "{config.mixed_precision}"')
@@ -215,6 +202,34 @@ def config_from_dict(values: dict[str, Any]) -> TrainConfig:
         raise GrinError(f'input_size must be at least {COARSEST_STRIDE} in both directions')
     _check_stages(config.stages)
     return config
+
+
+def _read(name: str, kind: str, value: Any) -> Any:
+    """Return the value of a setting as TrainConfig has it, or say which form it has in YAML."""
+    read, form = FORMS.get(name, (float, 'a number') if kind == 'float' else (None, ''))
+    if kind == 'int' and not isinstance(value, int):
+        raise GrinError(f'{name} must be a whole number, not {value}')
+    try:
+        return read(value) if read else value
+    except (KeyError, TypeError, ValueError) as error:
+        raise GrinError(f'{name} must be {form}, not {value} ({error})') from error
+
+
+def _size(value: Any) -> tuple[int, int]:
+    width, height = value
+    return int(width), int(height)
+
+
+# Settings that are not a text or a number: what reads them, and what they look like.
+FORMS: dict[str, tuple[Callable[[Any], Any], str]] = {
+    'data': (lambda value: tuple([value] if isinstance(value, str) else value),
+             'a folder of shards, a list of folders, or {folder: share, ...}'),
+    'data_shares': (lambda value: tuple(map(float, value)), 'numbers, one for each folder'),
+    'stages': (lambda value: tuple(
+        Stage(**{**stage, 'sizes': tuple(map(_size, stage['sizes']))}) for stage in value),
+        'a list of {until, sizes: [[width, height], ...], batch_size, num_tokens}'),
+    'model': (lambda value: GrinConfig.from_dict(value or {}), 'settings of GrinConfig'),
+    'input_size': (_size, '[width, height]')}
 
 
 def _check_stages(stages: tuple[Stage, ...]) -> None:

@@ -217,17 +217,22 @@ STAGE = {'until': 1, 'sizes': [[32, 32]], 'batch_size': 1, 'num_tokens': 1}
 @pytest.mark.parametrize('values, message', [
     ({'learnin_rate': 1}, 'did you mean learning_rate'),
     ({'seed': 'x'}, 'seed must be a whole number'),
-    ({'ema_decay': 'abc'}, 'training config'),
+    ({'ema_decay': 'abc'}, 'ema_decay must be a number'),
     ({'objective': 'gan'}, 'objective must be diffusion or regression'),
     ({'model': {'latent_dmi': 3}}, 'latent_dmi'),
     ({'model': {'interface_dim': 64}}, 'interface_dim 64 must be a multiple of interface_heads'),
     ({'stages': [{'until': 1, 'sizes': [[100, 96]], 'batch_size': 1, 'num_tokens': 1}]},
      'multiples of 32'),
-    ({'val': None, 'data': None}, 'training config'),
+    ({'val': None, 'data': None}, 'data must be a folder of shards, a list'),
+    ({'stages': None}, 'stages must be a list of'),
+    ({'stages': [{'until': 1, 'sizes': [64, 32], 'batch_size': 1, 'num_tokens': 1}]},
+     r'sizes: \[\[width, height\]'),
+    ({'input_size': 320}, r'input_size must be \[width, height\], not 320'),
+    ({'model': {'codec': 'canonical'}}, 'model must be settings'),
     ({'data': []}, 'data must name at least one folder'),
     ({'data': {'a': 1, 'b': 0}}, 'data_shares must be one number above 0 for each folder'),
     ({'data_shares': [1, 2]}, 'data_shares must be one number'),
-    ({'data': {'a': 'often'}}, 'training config'),
+    ({'data': {'a': 'often'}}, 'data_shares must be numbers'),
     ({'val': None}, 'val must be text'),
     ({'input_size': [0, 240]}, 'input_size must be at least 32'),
     ({'clip_norm': 0}, 'clip_norm must be above 0'),
@@ -248,6 +253,14 @@ def test_a_wrong_setting_is_named(values: dict, message: str) -> None:
     base = {'data': 'a', 'val': 'b', 'output': 'c', 'stages': [STAGE]}
     with pytest.raises(GrinError, match=message):
         config_from_dict({**base, **values})
+
+
+def test_a_setting_that_is_missing_is_named() -> None:
+    """Of a config without data the error was 'data', with no word more."""
+    whole = {'data': 'a', 'val': 'b', 'output': 'c', 'stages': [STAGE]}
+    for name in whole:
+        with pytest.raises(GrinError, match=f'^{name} is missing: see'):
+            config_from_dict({key: value for key, value in whole.items() if key != name})
 
 
 def test_a_setting_that_is_no_yaml_is_named(tmp_path: Path) -> None:
