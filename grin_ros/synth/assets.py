@@ -85,11 +85,18 @@ def load_library(assets: Path | None = None) -> list[Model]:
         raise GrinError(f'--assets {assets} is no folder: give one that holds '
                         f'{PACKAGE}_*.deb or its .sh3f files')
     cache = default_cache() if assets is None else _cache_of(Path(assets))
-    catalogue = cache / 'catalogue.json'
-    if not catalogue.is_file() or json.loads(catalogue.read_text())['format'] != FORMAT:
+    if not _is_usable(cache):
         with tempfile.TemporaryDirectory() as scratch:
             _write_cache(_parse(_unpack(assets, Path(scratch)), Path(scratch)), cache)
     return _read_cache(cache)
+
+
+def _is_usable(cache: Path) -> bool:
+    """Return whether a cache is there, whole and of this version."""
+    try:  # a machine that lost its power leaves what it wrote last empty
+        return bool(json.loads((cache / 'catalogue.json').read_text())['format'] == FORMAT)
+    except (OSError, ValueError, KeyError, TypeError):
+        return False
 
 
 def _cache_of(assets: Path) -> Path:

@@ -181,6 +181,16 @@ def test_furniture_has_its_real_size(small_worlds, furniture_dir):
         assert [look.opacity for look in table.mesh.materials] == [1.0, 0.2]
 
 
+@pytest.mark.parametrize('left', ['', '{"format": 3, "models": [{"na', '[]', '{"format": 1}'])
+def test_a_damaged_or_older_cache_is_made_anew(small_worlds, furniture_dir, left):
+    """Every `grin scenes` ended in a traceback then, until somebody found the file."""
+    library = assets.load_library(furniture_dir)
+    catalogue = assets._cache_of(furniture_dir) / 'catalogue.json'
+    catalogue.write_text(left)
+    assert [model.name for model in assets.load_library(furniture_dir)] == [
+        model.name for model in library]
+
+
 def test_missing_furniture_names_the_remedy(small_worlds, tmp_path, monkeypatch):
     """Without apt-get the message says what to download and how to pass it."""
     with pytest.raises(GrinError, match='holds neither'):
