@@ -42,6 +42,7 @@ LIMITS: dict[str, tuple[float, float]] = {
     **dict.fromkeys(('val_frames', 'log_every', 'save_every', 'eval_every'), (1, math.inf)),
     **dict.fromkeys(('encoder_pull', 'ema_decay', 'prompt_rate', 'no_intrinsics_rate',
                      'restyle_rate'), (0, 1))}
+CHOICES = {'mixed_precision': ('auto', 'bf16', 'no'), 'objective': ('diffusion', 'regression')}
 
 
 @dataclass(frozen=True)
@@ -178,11 +179,9 @@ def config_from_dict(values: dict[str, Any]) -> TrainConfig:
         elif item.default is item.default_factory is MISSING:
             raise GrinError(f'{item.name} is missing: see the training configs in config/train')
     config = TrainConfig(**values)
-    if config.mixed_precision not in ('auto', 'bf16', 'no'):
-        raise GrinError('mixed_precision must be auto, bf16 or no, '
-                        f'not "{config.mixed_precision}"')
-    if config.objective not in ('diffusion', 'regression'):
-        raise GrinError(f'objective must be diffusion or regression, not "{config.objective}"')
+    for name, choices in CHOICES.items():
+        if (chosen := getattr(config, name)) not in choices:
+            raise GrinError(f'{name} must be {" or ".join(choices)}, not "{chosen}"')
     for name, (low, high) in LIMITS.items():
         value = getattr(config, name)
         if not low <= value <= high or value == math.inf:
