@@ -163,11 +163,10 @@ def load_config(path: Path, overrides: Sequence[str] = ()) -> TrainConfig:
 def config_from_dict(values: dict[str, Any]) -> TrainConfig:
     """Build a TrainConfig from plain values."""
     known = [item.name for item in fields(TrainConfig)]
-    for key in values:
-        if key not in known:
-            near = difflib.get_close_matches(str(key), known, 1)
-            hint = f'; did you mean {near[0]}?' if near else ''
-            raise GrinError(f'unknown training setting "{key}"{hint} (known: {", ".join(known)})')
+    for key in sorted(values.keys() - set(known), key=str):
+        near = difflib.get_close_matches(str(key), known, 1)
+        hint = f'; did you mean {near[0]}?' if near else ''
+        raise GrinError(f'unknown training setting "{key}"{hint} (known: {", ".join(known)})')
     values = dict(values)
     if isinstance(values.get('data'), dict):
         values['data_shares'] = list(values['data'].values())
