@@ -26,15 +26,18 @@ class GrinError(RuntimeError):
     """A problem the user can solve; the message says how. The CLI prints it without a trace."""
 
 
-def require(module: str, extra: str) -> ModuleType:
+def require(module: str, extra: str = '', *, remedy: str = '') -> ModuleType:
     """
     Import a heavy library on first use.
 
     :param module: dotted module name, for example ``onnxruntime``.
     :param extra: extra of this package that installs it, for example ``cpu``.
-    :raises GrinError: when the library is missing, or there and broken; names the extra.
+    :param remedy: how it is installed where no extra does that.
+    :raises GrinError: when the library is missing, or there and broken; says how to install it.
     """
-    remedy = f'pip install "grin_ros[{extra}]", or in its source folder pip install ".[{extra}]"'
+    if extra:
+        remedy = (f'{"source a ROS 2 distribution, or " if extra == "ros" else ""}pip install '
+                  f'"grin_ros[{extra}]", or in its source folder pip install ".[{extra}]"')
     try:
         found = importlib.import_module(module)
         _need_code(found)

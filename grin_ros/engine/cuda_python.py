@@ -30,6 +30,9 @@ from numpy.typing import DTypeLike
 from grin_ros.engine.cuda_memory import Array, CudaError, DeviceFacts
 from grin_ros.errors import GrinError, require
 
+# No extra brings it, since the version is CUDA's.
+INSTALL = 'pip install "cuda-python>=13", or "cuda-python>=12.6,<13" for CUDA 12'
+
 
 class CudaPythonDevice:
     """A device through cuda.bindings.runtime (cuda-python 12.6 and later)."""
@@ -39,7 +42,7 @@ class CudaPythonDevice:
 
     def __init__(self, device_id: int = 0) -> None:
         """Select the device and make the stream."""
-        self._cuda = require('cuda.bindings.runtime', 'tensorrt')
+        self._cuda = require('cuda.bindings.runtime', remedy=INSTALL)
         self._device_id = device_id
         self._buffers: list[int] = []
         self._pinned: list[int] = []

@@ -22,6 +22,8 @@ import signal
 import sys
 from typing import Any
 
+from grin_ros.errors import GrinError, require
+
 
 def leave(number: int, frame: Any) -> None:
     """End the process as a node ends after a signal."""
@@ -33,6 +35,11 @@ def main() -> int:
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, leave)
     # Here and not above: it takes a second or more, and Ctrl-C would end in a traceback.
+    try:
+        require('rclpy', 'ros')
+    except GrinError as error:
+        print(f'depth_node: {error}', file=sys.stderr)
+        return 1
     from grin_ros import depth_node
     return depth_node.main()
 

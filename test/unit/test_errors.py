@@ -32,11 +32,19 @@ class Missing:
     def find_spec(self, name, path=None, target=None):
         if name.split('.')[0] in {missing!r}:
             raise ModuleNotFoundError(f'No module named {{name!r}}')
+sys.path.insert(0, {root!r})
 sys.meta_path.insert(0, Missing())
-from grin_ros.cli import main
-sys.exit(main({arguments!r}))
 """
+CLI = 'from grin_ros.cli import main; sys.exit(main({arguments!r}))'
+NODE = 'from grin_ros.node.__main__ import main; sys.exit(main())'
+CUDA = 'from grin_ros.engine.cuda_python import CudaPythonDevice; CudaPythonDevice()'
 PHOTO = str(ROOT / 'grin_ros/demo/frames/room_1.jpg')
+
+
+def run_without(missing: str, code: str, folder: Path) -> 'subprocess.CompletedProcess[str]':
+    """Run code in a Python in which a library is not installed."""
+    code = WITHOUT.format(missing=[missing], root=str(ROOT)) + code
+    return subprocess.run([sys.executable, '-c', code], cwd=folder, capture_output=True, text=True)
 
 
 @pytest.mark.parametrize('missing, extra, arguments', [
@@ -48,12 +56,24 @@ PHOTO = str(ROOT / 'grin_ros/demo/frames/room_1.jpg')
 ])
 def test_a_missing_library_is_named_with_its_extra(missing: str, extra: str, arguments: list,
                                                    tmp_path: Path) -> None:
-    code = WITHOUT.format(missing=[missing], arguments=arguments)
-    run = subprocess.run([sys.executable, '-c', f'import sys; sys.path.insert(0, {str(ROOT)!r})\n'
-                          + code], cwd=tmp_path, capture_output=True, text=True)
+    run = run_without(missing, CLI.format(arguments=arguments), tmp_path)
     assert run.returncode == 2, run.stderr
     assert f'{missing} cannot be imported' in run.stderr
     assert f'pip install "grin_ros[{extra}]"' in run.stderr and 'Traceback' not in run.stderr
+
+
+def test_the_node_without_ros_says_where_it_comes_from(tmp_path: Path) -> None:
+    """It ended in a traceback for whoever had forgotten to source ROS."""
+    run = run_without('rclpy', NODE, tmp_path)
+    assert run.returncode == 1 and 'Traceback' not in run.stderr, run.stderr
+    assert run.stderr.startswith('depth_node: rclpy cannot be imported')
+    assert 'source a ROS 2 distribution, or pip install "grin_ros[ros]"' in run.stderr
+
+
+def test_cuda_python_is_not_said_to_come_with_an_extra(tmp_path: Path) -> None:
+    """No extra brings it: after `pip install "grin_ros[tensorrt]"` it was missing still."""
+    run = run_without('cuda', CUDA, tmp_path)
+    assert 'pip install "cuda-python>=13"' in run.stderr and 'grin_ros[' not in run.stderr
 
 
 BROKEN = {
