@@ -116,8 +116,9 @@ class NodeParameters:
         if foreign:
             return SetParametersResult(
                 successful=False, reason=f'there is no parameter {", ".join(foreign)}')
-        for name in new:
-            if not FIELDS[field_of(name)].metadata['dynamic']:
+        for name in (each.name for each in parameters):
+            # rclpy refuses those that are declared, too, and does not say what to do.
+            if field_of(name) in FIELDS and not FIELDS[field_of(name)].metadata['dynamic']:
                 return SetParametersResult(
                     successful=False, reason=f'parameter {name} cannot change at run time: give '
                     'it when the node starts')

@@ -126,8 +126,8 @@ def test_the_seed_decides_the_noise(node: 'robots.NodeProcess', robot: 'robots.R
     ('max_depth', -1.0, ['out of range', 'max_depth']),
     ('max_depth', 0.01, ['min_depth']),
     ('max_sigma', 'much', ['max_sigma', 'double']),
-    ('bundle', '/elsewhere', ['read-only', 'bundle']),
-    ('output_scale', 2, ['read-only', 'output_scale']),
+    ('bundle', '/elsewhere', ['bundle cannot change at run time: give it when']),
+    ('output_scale', 2, ['output_scale cannot change at run time: give it when']),
     ('max_dept', 3.0, ['max_dept', 'did you mean max_depth?']),
     ('colour_of_the_robot', 'red', ['no parameter colour_of_the_robot']),
 ])
