@@ -28,7 +28,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from grin_ros.camera import Camera
-from grin_ros.errors import GrinError
+from grin_ros.errors import GrinError, problem_of
 from grin_ros.messages import (
     image_from_msg,
     max_level,
@@ -194,6 +194,25 @@ class CameraInfos:
     def assumed(self, width: int, height: int) -> Camera | None:
         """Return the camera of images without camera_info; None when nothing is known of it."""
         return Camera.from_hfov(self._hfov_deg, width, height) if self._hfov_deg else None
+
+    def unfit(self, width: int, height: int) -> str:
+        """Return why the latest camera_info is not used for images of a size; '' without one."""
+        with self._changed:
+            latest = self._latest
+        if latest is None:
+            return ''
+        if latest.camera is None:
+            return problem_of(GrinError(latest.problem))
+        size = latest.camera.width, latest.camera.height
+        return '' if size == (width, height) else (
+            f'it describes {size[0]}x{size[1]}, and the image is {width}x{height}')
+
+    @property
+    def is_blank(self) -> bool:
+        """Return whether camera_info says of itself that nobody calibrated: K and P are zero."""
+        with self._changed:
+            info = self._latest.info if self._latest else None
+        return info is not None and not (np.any(info.k) or np.any(info.p))
 
     def rewind(self) -> None:
         """Forget the stamps, not the calibration: time went back."""

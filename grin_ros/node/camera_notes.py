@@ -65,10 +65,14 @@ class CameraNotes:
         camera, facts = frame.camera, self._statistics.facts
         if frame.max_level is not None:
             self._check_bits(frame.max_level)
-        if frame.info is None and self._infos.received:
+        height, width = frame.image.shape[:2]
+        reason = self._infos.unfit(width, height) if frame.info is None else ''
+        # A driver that was never calibrated says so, and hfov_deg is what one sets then.
+        if reason and not (camera and self._infos.is_blank):
             self._voice.warn('camera_info', (
-                f'the camera_info on {self._infos.topic} is not used, as it is no calibration or '
-                f'not of this size: {"hfov_deg" if camera else "the default pinhole"} is'))
+                f'the camera_info on {self._infos.topic} is not used ({reason}), and '
+                f'{"hfov_deg" if camera else "the default pinhole"} is: calibrate the camera'
+                f'{"" if camera else ", set hfov_deg"}, or publish the camera_info of its images'))
         if camera is None:
             facts |= {'camera': 'default pinhole', 'scale': 'not metric'}
             self._voice.remark('scale', f'no usable camera_info on {self._infos.topic}: the '

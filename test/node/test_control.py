@@ -272,8 +272,28 @@ def test_without_camera_info_it_says_what_is_missing(
     guessing.send(robots.picture(), robots.pinhole_info())
     guessing.diagnosed('camera', 'from /lonely/camera_info')
     told.ask(robots.picture(), robots.pinhole_info(width=320, height=240))
-    told.diagnosed('warning_camera_info', '/lonely/camera_info is not used')
+    told.diagnosed('warning_camera_info', '/lonely/camera_info is not used (it describes 320x240')
     told.diagnosed('camera', 'from the parameter hfov_deg')
+
+
+def test_a_driver_without_calibration_is_no_fault_where_hfov_deg_is_set(
+        start_node: Callable, tiny_bundle: Path, make_robot: Callable) -> None:
+    """As usb_cam: the documents say to set hfov_deg, and its diagnostics warned for ever."""
+    topics = {'image': '/usb/image', 'info': '/usb/camera_info'}
+    start_node('blank', bundle=tiny_bundle, max_age=30, hfov_deg=60.0, **topics)
+    start_node('blind', bundle=tiny_bundle, max_age=30, require_camera_info=False, **topics)
+    told, guessing = (make_robot(name, outputs=('depth',), **topics)
+                      for name in ('blank', 'blind'))
+    for robot in (told, guessing):
+        robot.wait_until_heard()
+        info = robots.pinhole_info()
+        info.k, info.p = np.zeros(9), np.zeros(12)
+        robot.ask(robots.picture(), info)
+    guessing.diagnosed('warning_camera_info', 'the camera is not calibrated), and the default '
+                       'pinhole is: calibrate the camera, set hfov_deg')
+    told.ask(robots.picture(), info)
+    told.diagnosed('camera', 'from the parameter hfov_deg')
+    assert 'warning_camera_info' not in told.settled()
 
 
 def test_its_own_camera_info_is_no_input(start_node: Callable, tiny_bundle: Path,

@@ -74,6 +74,19 @@ def test_the_info_with_the_stamp_of_the_image_wins() -> None:
     assert read_frame(image(sec=2), False, store, '/image').camera.intrinsics[0, 0] == 62
 
 
+def test_why_a_camera_info_is_not_used_is_known() -> None:
+    store = infos(required=False)
+    assert store.unfit(64, 48) == '' and not store.is_blank
+    store.put(info(width=32, height=24))
+    assert store.unfit(64, 48) == 'it describes 32x24, and the image is 64x48'
+    assert store.unfit(32, 24) == '' and not store.is_blank
+    store.put(info(k=[0.0] * 9))
+    assert store.unfit(64, 48).endswith('K[0] = 0, so the camera is not calibrated')
+    assert store.is_blank
+    store.put(info(k=[0.0] * 8 + [1.0]))  # damaged, not left empty
+    assert store.unfit(64, 48) and not store.is_blank
+
+
 def test_an_image_waits_for_the_info_that_follows_it() -> None:
     store = infos()
     timer = threading.Timer(0.02, store.put, [info()])
