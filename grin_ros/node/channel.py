@@ -125,7 +125,7 @@ class Channel:
         if self._refused:
             self.voice.complain('topics', self._refused)
         elif self._inputs is not None:
-            self._watchdog.look(self._inputs, self.outputs.most(self.params()))
+            self._watchdog.look(self._inputs, self.params())
 
     @property
     def is_idle(self) -> bool:

@@ -19,11 +19,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+import difflib
 import importlib
 import time
 from typing import Any
 
 from rclpy.node import Node
+from rclpy.qos import ReliabilityPolicy
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 
 from grin_ros.errors import GrinError
@@ -34,6 +36,7 @@ from grin_ros.node.qos import explained, MatchedSubscription, node_names
 from grin_ros.params import DepthParams, RANGES_TYPES
 
 SILENCE = 5.0  # [s] without a message before the node says so
+NAMED = 4  # topics that are named at most, those first whose names are alike
 
 
 class InputTopics:
@@ -88,6 +91,11 @@ class InputTopics:
         """Return who publishes the image, in words."""
         return _publishers(node_names(self._node.get_publishers_info_by_topic(self.image)))
 
+    def is_reliable(self) -> bool:
+        """Return whether everybody who publishes the image does so reliably."""
+        return all(info.qos_profile.reliability == ReliabilityPolicy.RELIABLE
+                   for info in self._node.get_publishers_info_by_topic(self.image))
+
 
 def check_distinct(cameras: Sequence[InputTopics]) -> None:
     """
@@ -119,6 +127,7 @@ class Inputs:
                  ranges: Ranges | None, on_image: Callable[[Any], None],
                  on_lost: Callable[[int], None]) -> None:
         """Subscribe to nothing yet."""
+        self._node = node
         self._infos, self._ranges, self._on_image = infos, ranges, on_image
         self._began = self._last_image = time.monotonic()
         self.listening = False
@@ -158,14 +167,23 @@ class Inputs:
         # Without subscriptions it shows only that nobody publishes.
         if now - self._last_image >= SILENCE and (self.listening or not image.publishers()):
             sentences.append(f'no image on {image.name} for {now - self._last_image:.0f} s '
-                             f'({_publishers(image.publishers())}; launch argument image_topic)')
+                             f'({_publishers(image.publishers())}; set image_topic'
+                             f'{self._elsewhere(image, "Image", "CompressedImage")})')
         if self._infos.required and not self._infos.received and (
                 self.listening or not info.publishers()):
             sentences.append(f'no camera_info on {info.name} yet '
-                             f'({_publishers(info.publishers())}; launch argument '
-                             'camera_info_topic, hfov_deg if the camera has none, or '
-                             'require_camera_info: false for depth without metric scale)')
+                             f'({_publishers(info.publishers())}; set camera_info_topic'
+                             f'{self._elsewhere(info, "CameraInfo")}, hfov_deg if the camera has '
+                             'none, or require_camera_info: false for depth without metric scale)')
         return '; '.join(sentences)
+
+    def _elsewhere(self, subscription: MatchedSubscription, *types: str) -> str:
+        """Return where others publish what nobody publishes on a topic, in words."""
+        found = {} if subscription.publishers() else offered(self._node, *types)
+        near = difflib.get_close_matches(subscription.name, found, n=NAMED, cutoff=0.0)
+        more = f' and {len(found) - NAMED} more' if len(found) > NAMED else ''
+        return (f' to one that others publish: {", ".join(each + found[each] for each in near)}'
+                f'{more}' if found else '')
 
     def mismatches(self) -> dict[str, str]:
         """Return a sentence for each topic with publishers that cannot be heard."""
@@ -181,6 +199,27 @@ class Inputs:
             subscription.close()
         if self._ranges is not None:
             self._ranges.forget()
+
+
+def offered(node: Node, *types: str) -> dict[str, str]:
+    """
+    Return the topics on which other nodes publish messages, and of images the image_transport.
+
+    :param types: of the messages, without sensor_msgs.
+    """
+    found: dict[str, str] = {}
+    for topic, (kind, *_) in sorted(node.get_topic_names_and_types()):
+        kind = kind.removeprefix('sensor_msgs/msg/')
+        names = node_names(node.get_publishers_info_by_topic(topic)) if kind in types else []
+        if not set(names) - {node.get_fully_qualified_name()}:
+            continue
+        if kind == 'Image':
+            found[topic] = ' (image_transport: raw)'
+        elif kind == 'CameraInfo':
+            found[topic] = ''
+        elif topic.endswith('/compressed'):
+            found.setdefault(topic.removesuffix('/compressed'), ' (image_transport: compressed)')
+    return found
 
 
 def below(camera: str, topic: str) -> str:

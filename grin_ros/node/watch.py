@@ -20,6 +20,9 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Mapping
+
+from grin_ros.params import DepthParams
 
 FUTURE = 0.1  # [s] ahead of the clock before it counts as wrong
 WINDOW = 10  # [s] that pace looks back on
@@ -95,6 +98,22 @@ class Pace:
         if wanted == 0 or answered >= TOO_SLOW * wanted:
             return ''
         return (f'too slow: of {received / WINDOW:.1f} images per second on {self._topic} '
-                f'{answered / WINDOW:.1f} are answered; faster are num_inference_steps: 1, '
-                'num_samples: 1, query_stride: 8, output_scale: 2; or lower the rate of the '
-                'camera')
+                f'{answered / WINDOW:.1f} are answered')
+
+
+def faster(params: DepthParams, facts: Mapping[str, str]) -> str:
+    """
+    Return what makes answers come sooner and is not so already, in words.
+
+    :param facts: what diagnostics say of the model and of the latest answer.
+    """
+    remedies = {
+        'num_inference_steps: 1': int(facts.get('num_inference_steps', 1)) > 1,
+        'num_samples: 1': params.num_samples > 1,
+        'query_stride: 8': int(facts.get('query_stride_px', 8)) < 8,
+        'output_scale: 2': params.output_scale < 2,
+        'cpu_precision: int8': (params.cpu_precision == 'fp32'
+                                and facts.get('backend', '').startswith('onnxruntime'))}
+    named = ', '.join(remedy for remedy, is_left in remedies.items() if is_left)
+    return ((f'faster with {named}; or ' if named else '') + 'set max_rate to as many as will do, '
+            'or lower the rate of the camera')

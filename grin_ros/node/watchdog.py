@@ -29,7 +29,8 @@ from grin_ros.node.diagnostics import Statistics
 from grin_ros.node.inputs import Inputs, InputTopics
 from grin_ros.node.outputs import Outputs
 from grin_ros.node.voice import Voice
-from grin_ros.node.watch import Pace
+from grin_ros.node.watch import faster, Pace
+from grin_ros.params import DepthParams
 
 
 class Watchdog:
@@ -53,24 +54,28 @@ class Watchdog:
         """Stop listening."""
         self._jumps.unregister()
 
-    def look(self, inputs: Inputs, max_rate: float) -> None:
-        """Look around once a second while the node listens; max_rate as in Pace."""
+    def look(self, inputs: Inputs, params: DepthParams) -> None:
+        """Look around once a second while the node listens."""
         if sentence := inputs.silence():
             self._voice.complain('silence', sentence)
         for topic, sentence in (inputs.mismatches() | self._outputs.conflicts()).items():
             if sentence:
                 self._voice.warn(f'qos_{topic}', sentence)
-        if sentence := self._pace.check(*self._statistics.pace(), max_rate):
-            self._voice.warn('too_slow', sentence)
+        if sentence := self._pace.check(*self._statistics.pace(), self._outputs.most(params)):
+            known = self._statistics.model.facts | self._statistics.facts
+            self._voice.warn('too_slow', f'{sentence}: {faster(params, known)}')
 
     def lost(self, count: int) -> None:
         """Count images that DDS lost and say how to lose fewer."""
         self._statistics.lose(count)
+        remedies = ['lower its rate' if self._topics.is_reliable() else 'let it publish reliably']
+        if not self._topics.compressed:
+            remedies.append('set image_transport: compressed')
         self._voice.warn('lost', (
-            f'{count} images on {self._topics.name} were lost in DDS '
+            f'{self._statistics.lost} images on {self._topics.name} were lost in DDS until now '
             f'({self._topics.publishers()}): start the camera with '
-            'FASTDDS_DEFAULT_PROFILES_FILE set to config/fastdds_shm.xml (a container with '
-            '--ipc=host), let it publish reliably, or set image_transport: compressed'))
+            'FASTDDS_DEFAULT_PROFILES_FILE (before Kilted FASTRTPS_DEFAULT_PROFILES_FILE) set to '
+            f'config/fastdds_shm.xml (a container with --ipc=host), {" or ".join(remedies)}'))
 
     def _jumped(self, jump: TimeJump) -> None:
         """Take time that goes back for a new beginning: a bag has looped."""

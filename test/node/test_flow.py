@@ -19,6 +19,7 @@
 from collections.abc import Callable
 import os
 from pathlib import Path
+import re
 import subprocess
 import sys
 
@@ -106,6 +107,10 @@ def test_a_camera_without_our_profile_is_served_too(
     if int(recorder.diagnostics['lost_in_dds']) > int(before['lost_in_dds']):
         assert f'images on {robots.IMAGE} were lost in DDS' in node.log
         assert 'fastdds_shm.xml' in node.log
+        told = [int(count) for count in re.findall(r'(\d+) images on \S+ were lost', node.log)]
+        # All of them, for one a second would be nothing; and what the camera can still do.
+        assert told == sorted(set(told))
+        assert reliable or 'let it publish reliably or set image_transport' in node.log
 
 
 def test_newest_image_wins_when_the_camera_is_faster(

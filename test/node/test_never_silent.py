@@ -70,6 +70,22 @@ def test_a_topic_of_another_type_is_named(start_node: Callable, tiny_bundle: Pat
     assert 'publishers: /robot_typed' in robot.diagnostics['last_problem']
 
 
+def test_where_images_come_is_named(start_node: Callable, tiny_bundle: Path,
+                                    make_robot: Callable) -> None:
+    """A camera that publishes JPEG alone, and a topic that is misspelt, looked alike: nothing."""
+    start_node('astray', bundle=tiny_bundle, image='/astray/color', info='/astray/info')
+    robot = make_robot('astray', image='/astray/other', info='/astray/other_info',
+                       outputs=('depth',))
+    robot.node.create_publisher(CompressedImage, '/astray/color/compressed', 10)
+    robot.diagnosed('last_problem', 'no image on /astray/color')
+    problem = robot.diagnostics['last_problem']
+    assert 'it has no publisher; set image_topic to one that others publish: ' in problem
+    assert '/astray/color (image_transport: compressed)' in problem
+    assert '/astray/other (image_transport: raw)' in problem
+    assert 'set camera_info_topic to one that others publish: ' in problem
+    assert '/astray/other_info' in problem and '/astray/depth' not in problem
+
+
 def test_a_subscriber_of_another_type_is_named(start_node: Callable, tiny_bundle: Path,
                                                make_robot: Callable) -> None:
     """A source of Nav2 whose data_type is forgotten takes a cloud for a LaserScan."""

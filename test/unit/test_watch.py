@@ -18,7 +18,8 @@
 """Watch: stamps that cannot be, and a node that is too slow, are named with their remedy."""
 
 from grin_ros.node.diagnostics import Statistics
-from grin_ros.node.watch import Pace, Stamps, WINDOW
+from grin_ros.node.watch import faster, Pace, Stamps, WINDOW
+from grin_ros.params import DepthParams
 
 SECOND = 10**9
 
@@ -66,6 +67,18 @@ def test_too_slow_is_when_less_than_half_is_answered() -> None:
     assert after(WINDOW, 30, 0, 0) == ''  # nobody listens
     assert after(WINDOW, 30, 2, 28, max_rate=2.0) == ''  # as many as are wanted
     assert after(WINDOW, 30, 2, 28, max_rate=5.0).startswith('too slow')
+
+
+def test_only_what_is_not_so_already_makes_it_faster() -> None:
+    """num_inference_steps: 1 was advised to whoever had left it at that."""
+    cpu = {'backend': 'onnxruntime (CPU)', 'num_inference_steps': '1', 'query_stride_px': '4'}
+    assert faster(DepthParams(), cpu) == (
+        'faster with query_stride: 8, output_scale: 2, cpu_precision: int8; or set max_rate to '
+        'as many as will do, or lower the rate of the camera')
+    slow = faster(DepthParams(num_samples=4), cpu | {'num_inference_steps': '2'})
+    assert slow.startswith('faster with num_inference_steps: 1, num_samples: 1, query_stride: 8')
+    gpu = {'backend': 'tensorrt 10.3', 'num_inference_steps': '1', 'query_stride_px': '8'}
+    assert faster(DepthParams(output_scale=2), gpu).startswith('set max_rate')
 
 
 def test_what_kept_to_a_rate_is_not_too_slow_once_more_is_wanted() -> None:
