@@ -57,16 +57,16 @@ def info(store: Any, head: Any, is_1: bool = False, width: int = WIDTH, zoom: fl
 
 
 def record(path: Path, is_1: bool = False, compressed: bool = False, width: int = WIDTH,
-           scans: bool = False) -> Path:
-    """Write a camera's bag; the camera_info of an image comes after it."""
+           scans: bool = False, infos: bool = True) -> Path:
+    """Write a camera's bag; the camera_info of an image comes after it, if any does."""
     store = typesys.get_typestore(
         typesys.Stores.ROS1_NOETIC if is_1 else typesys.Stores.ROS2_HUMBLE)
     kind = 'sensor_msgs/msg/CompressedImage' if compressed else 'sensor_msgs/msg/Image'
     topic = '/eye/image_raw/compressed' if compressed else '/eye/image_raw'
     with rosbag1.Writer(path) if is_1 else rosbag2.Writer(path, version=9) as bag:
         images = bag.add_connection(topic, kind, typestore=store)
-        infos = bag.add_connection('/eye/camera_info', 'sensor_msgs/msg/CameraInfo',
-                                   typestore=store)
+        lens = bag.add_connection('/eye/camera_info', 'sensor_msgs/msg/CameraInfo',
+                                  typestore=store) if infos else None
         serialise = store.serialize_ros1 if is_1 else store.serialize_cdr
         scan = 'sensor_msgs/msg/LaserScan'
         lidar = bag.add_connection('/scan', scan, typestore=store) if scans else None
@@ -83,8 +83,9 @@ def record(path: Path, is_1: bool = False, compressed: bool = False, width: int 
                 png = cv2.imencode('.png', rgb[..., ::-1])[1].ravel()
                 msg = store.types[kind](head, 'png', png)
             bag.write(images, seconds * 10**9, bytes(serialise(msg, kind)))
-            bag.write(infos, seconds * 10**9 + 1, bytes(serialise(
-                info(store, head, is_1, width), 'sensor_msgs/msg/CameraInfo')))
+            if lens is not None:
+                bag.write(lens, seconds * 10**9 + 1, bytes(serialise(
+                    info(store, head, is_1, width), 'sensor_msgs/msg/CameraInfo')))
     return path
 
 

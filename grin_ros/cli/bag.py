@@ -46,6 +46,7 @@ from grin_ros.postprocess.body_mask import BodyMask
 from grin_ros.postprocess.result import Results
 
 INTERRUPTED = 'interrupted'
+ENDINGS = ('.db3', '.mcap', '.bag')  # of files that rosbags reads
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -116,6 +117,9 @@ def check(options: argparse.Namespace) -> None:
     if options.input.is_dir() and not (options.input / 'metadata.yaml').exists():
         raise GrinError(f'{options.input} has no metadata.yaml: run "ros2 bag reindex", or give '
                         'the .db3 or .mcap file itself')
+    if options.input.is_file() and options.input.suffix not in ENDINGS:
+        raise GrinError(f'{options.input} is no bag: give its folder, or a file that ends in '
+                        f'{", ".join(ENDINGS)}')
     if options.output.exists():
         raise GrinError(f'{options.output} is there already: give the name of a new bag')
     need_place(options.output, 'OUT')

@@ -94,7 +94,12 @@ def chosen_camera(options: argparse.Namespace, width: int, height: int) -> Camer
     if options.no_intrinsics:
         return None
     if options.camera_info:
-        return read_camera_info(options.camera_info, options.rectified)
+        camera = read_camera_info(options.camera_info, options.rectified)
+        if (camera.width, camera.height) != (width, height):
+            raise GrinError(f'--camera-info {options.camera_info} is of {camera.width}x'
+                            f'{camera.height}, and the image of {width}x{height}: give the '
+                            'camera_info of images of this size, or --hfov')
+        return camera
     if options.hfov is not None:
         return Camera.from_hfov(options.hfov, width, height)
     fx, fy, cx, cy = options.intrinsics

@@ -55,7 +55,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_mount_options(parser)
     parser.add_argument('--range', type=float, nargs=3, action='append', metavar=('U', 'V', 'M'),
                         help='a range [m] that is known, of pixel (U, V), measured with a tape '
-                        'for instance; may be given several times, and depth goes through them')
+                        'for instance; may be given several times, and depth follows them')
     parser.add_argument('--output', type=Path, required=True, metavar='DIR',
                         help='gets NAME_depth.npy, _depth.png, _sigma.npy and _points.ply')
     add_estimator_options(parser)
@@ -85,7 +85,8 @@ def run(options: argparse.Namespace) -> int:
     try:
         options.output.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise GrinError(f'{options.output} cannot be made: {error.strerror}') from error
+        raise GrinError(f'--output {options.output} cannot be made: {error.strerror}: give a '
+                        'folder that you may write to') from error
     estimator = load_estimator(options)
     rows, failures = [], []
     for path in progress(images, 'predict'):

@@ -103,7 +103,8 @@ class Recorded:
                             if each.msgtype in kinds})
             raise GrinError(f'the bag has no {" or ".join(kinds)} on {topic}: '
                             + (f'choose one of {", ".join(there)}' if there
-                               else 'it has none anywhere'))
+                               else 'it has none anywhere'
+                               + (', so set hfov_deg in --params-file' if INFO in kinds else '')))
         return found
 
     def __len__(self) -> int:

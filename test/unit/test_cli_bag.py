@@ -156,6 +156,7 @@ def test_the_help_says_which_parameters_are_not_followed() -> None:
     (['missing', 'out', *TOPICS], 'there is no bag missing'),
     (['run', 'run', *TOPICS], 'is there already'),
     (['run', 'out', '--image-topic', '/eye/image', *TOPICS[2:]], 'choose one of /eye/image_raw'),
+    (['run/metadata.yaml', 'out', *TOPICS], 'run/metadata.yaml is no bag: give its folder'),
     (['run', 'out', *TOPICS, '--namespace', '/left eye'], '--namespace /left eye: give words'),
     (['run', 'out', *TOPICS, '--params-file', 'run/metadata.yaml'], 'is no parameter file'),
 ])
@@ -166,6 +167,18 @@ def test_problems_of_the_user_end_with_one_sentence(
     record(tmp_path / 'run')
     assert main(['bag', *arguments, '--bundle', str(tiny_bundle)]) == 2
     assert words in capsys.readouterr().err
+
+
+def test_a_bag_without_any_camera_info_says_what_stands_in_for_it(
+        tiny_bundle: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """As of a webcam: `grin bag` wanted another topic, and there was none."""
+    source = record(tmp_path / 'run', infos=False)
+    arguments = ['bag', str(source), str(tmp_path / 'out'), *TOPICS, '--bundle', str(tiny_bundle)]
+    assert main(arguments) == 2
+    assert 'it has none anywhere, so set hfov_deg in --params-file' in capsys.readouterr().err
+    (tmp_path / 'lens.yaml').write_text('/**: {ros__parameters: {hfov_deg: 60.0}}')
+    assert main([*arguments, '--params-file', str(tmp_path / 'lens.yaml')]) == 0
+    assert len(outputs(tmp_path / 'out')['/grin/depth']) == len(PICTURES)
 
 
 def test_an_error_leaves_no_half_bag(tiny_bundle: Path, tmp_path: Path,

@@ -199,13 +199,19 @@ def test_what_was_measured_beside_a_photo_is_not_overwritten(
         assert predict(tiny_bundle, photo, *here) == 0
 
 
+def test_a_place_that_is_none_is_named_with_its_option(
+        tiny_bundle: Path, photo: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert predict(tiny_bundle, photo, '--hfov', '60', '--output', photo) == 2
+    assert f'--output {photo} cannot be made: File exists: give a' in capsys.readouterr().err
+
+
 def test_the_camera_of_another_size_is_refused(
         tiny_bundle: Path, photo: Path, tmp_path: Path,
         capsys: pytest.CaptureFixture[str]) -> None:
     info = tmp_path / 'camera.yaml'
     info.write_text('{width: 640, height: 480, k: [500, 0, 320, 0, 500, 240, 0, 0, 1]}')
     assert predict(tiny_bundle, photo, '--camera-info', info, '--output', tmp_path) == 2
-    assert 'image is 80x60, its camera 640x480' in capsys.readouterr().err
+    assert 'is of 640x480, and the image of 80x60: give' in capsys.readouterr().err
 
 
 def test_predicting_never_imports_torch(tiny_bundle: Path, photo: Path, tmp_path: Path) -> None:
