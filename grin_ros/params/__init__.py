@@ -117,7 +117,7 @@ class DepthParams:
     ranges_type: str = _parameter(
         '', ', '.join(f'{kind} ({name})' for kind, name in RANGES_TYPES.items())
         + ': what a sensor sends that measures some ranges, or how the robot moves, which tells '
-        'ranges of points that are followed; depth then goes through them, and camera_height and '
+        'ranges of points that are followed; depth then follows them, and camera_height and '
         'depth_scale count only while there are none. Empty: there is no such sensor',
         choices=('', *RANGES_TYPES))
     ranges_topic: str = _parameter(
