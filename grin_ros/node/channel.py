@@ -233,9 +233,9 @@ class Channel:
             self.voice.warn(about, f'{text} ({self.topics.publishers()})')
         if 0 < params.max_age < age:
             raise Rejected('too_old', f'images on {self.topics.name} are {age:.2f} s old when '
-                           'their turn comes: raise max_age (0 is off), synchronise the clocks '
-                           '(chrony, PTP) if the camera is on another computer, or set '
-                           'use_sim_time: true when a bag is played')
+                           'their turn comes: raise max_age (0 is off) if this computer is slow, '
+                           'synchronise the clocks (chrony, PTP) if the camera is on another, or '
+                           'set use_sim_time: true when a bag is played')
         if self._frame_pace.is_early(params.max_rate):
             raise Rejected('max_rate', '')
         self._frame_pace.go(params.max_rate)

@@ -31,7 +31,14 @@ from rclpy.node import Node
 
 from grin_ros.errors import GrinError
 from grin_ros.params import DepthParams, describe_range, FIELDS
-from grin_ros.params.values import checked, field_of, FOREIGN_PREFIXES, params_by_camera, strangers
+from grin_ros.params.values import (
+    checked,
+    field_of,
+    FOREIGN_PREFIXES,
+    hint,
+    params_by_camera,
+    strangers,
+)
 
 
 def descriptor(name: str) -> ParameterDescriptor:
@@ -70,7 +77,8 @@ class NodeParameters:
         cameras = checked('cameras', overrides.get('cameras', FIELDS['cameras'].default))
         foreign = strangers(overrides, cameras)
         for name in foreign:
-            node.get_logger().warning(f'parameter {name} is not one of this node and is ignored')
+            node.get_logger().warning(
+                f'parameter {name} is not one of this node and is ignored{hint(name)}')
         self._node = node
         self._given = {name: checked(name, value) for name, value in overrides.items()
                        if name not in foreign and field_of(name) in FIELDS}
@@ -115,7 +123,8 @@ class NodeParameters:
         foreign += [name for name in new if name.startswith(FOREIGN_PREFIXES)]
         if foreign:
             return SetParametersResult(
-                successful=False, reason=f'there is no parameter {", ".join(foreign)}')
+                successful=False, reason=f'there is no parameter {", ".join(foreign)}'
+                f'{hint(foreign[0])}')
         for name in (each.name for each in parameters):
             # rclpy refuses those that are declared, too, and does not say what to do.
             if field_of(name) in FIELDS and not FIELDS[field_of(name)].metadata['dynamic']:

@@ -149,3 +149,15 @@ def strangers(names: Iterable[str], cameras: tuple[str, ...] = ('',)) -> list[st
             raise GrinError(f'there is no parameter {name}: did you mean {near[0]}?')
         found.append(name)
     return found
+
+
+def hint(name: str) -> str:
+    """
+    Return a question after the name of a stranger that a parameter begins or ends with, else ''.
+
+    It may be another node's all the same, as ``rate`` is, so that nothing is refused for it.
+    """
+    camera, dot, entry = name.rpartition('.')
+    near = [f'{camera}{dot}{known}' for known in FIELDS
+            if known.startswith(f'{entry}_') or known.endswith(f'_{entry}')]
+    return f': did you mean {" or ".join(near[:3])}?' if near else ''

@@ -129,6 +129,7 @@ def test_the_seed_decides_the_noise(node: 'robots.NodeProcess', robot: 'robots.R
     ('bundle', '/elsewhere', ['bundle cannot change at run time: give it when']),
     ('output_scale', 2, ['output_scale cannot change at run time: give it when']),
     ('max_dept', 3.0, ['max_dept', 'did you mean max_depth?']),
+    ('hfov', 70.0, ['no parameter hfov: did you mean hfov_deg?']),
     ('colour_of_the_robot', 'red', ['no parameter colour_of_the_robot']),
 ])
 def test_parameters_that_cannot_apply_are_rejected_with_a_reason(

@@ -23,7 +23,7 @@ import pytest
 
 from grin_ros.errors import GrinError
 from grin_ros.params import DepthParams, FIELDS
-from grin_ros.params.values import checked, params_by_camera, params_from, strangers
+from grin_ros.params.values import checked, hint, params_by_camera, params_from, strangers
 
 
 def test_defaults_pass_their_own_checks() -> None:
@@ -99,6 +99,16 @@ def test_misspelt_name_is_refused_with_the_right_one(typo: str, name: str) -> No
 def test_strangers_are_told_apart_from_typing_errors() -> None:
     names = ['max_depth', 'robot_description', 'qos_overrides./grin/depth.publisher.depth']
     assert strangers(names) == ['robot_description']
+
+
+@pytest.mark.parametrize('name, question', [
+    ('hfov', ': did you mean hfov_deg?'), ('front.hfov', ': did you mean front.hfov_deg?'),
+    ('steps', ': did you mean num_inference_steps?'),
+    ('stride', ': did you mean query_stride or points_stride?'),
+    ('robot_description', ''), ('left.max_depth', ''), ('diagnostic_updater.period', '')])
+def test_what_a_parameter_begins_or_ends_with_is_asked_about(name: str, question: str) -> None:
+    """As options of the shell have shorter names: hfov passed as another node's."""
+    assert hint(name) == question
 
 
 def test_a_camera_has_its_own_values_over_those_of_all() -> None:
