@@ -166,8 +166,10 @@ class Inputs:
         sentences = []
         # Without subscriptions it shows only that nobody publishes.
         if now - self._last_image >= SILENCE and (self.listening or not image.publishers()):
+            who = image.publishers()
             sentences.append(f'no image on {image.name} for {now - self._last_image:.0f} s '
-                             f'({_publishers(image.publishers())}; set image_topic'
+                             f'({_publishers(who)}; {"look at this" if who else "start the"} '
+                             'camera, or set image_topic'
                              f'{self._elsewhere(image, "Image", "CompressedImage")})')
         if self._infos.required and not self._infos.received and (
                 self.listening or not info.publishers()):

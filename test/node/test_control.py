@@ -163,7 +163,7 @@ def test_old_images_are_dropped_and_the_remedy_is_named(
     assert robot.set_parameter('max_age', 1e-6).successful
     robot.send(robots.picture(), robots.pinhole_info())
     robot.diagnosed('dropped_too_old', '1')
-    robot.diagnosed('last_problem', 'max_age (0 is off), synchronise the clocks')
+    robot.diagnosed('last_problem', 'max_age (0 is off) if this computer is slow, synchronise')
     assert robot.set_parameter('max_age', 30.0).successful
     robot.ask(robots.picture(), robots.pinhole_info())
 
