@@ -122,6 +122,7 @@ class CameraInfos:
         self._patient = True  # until an image has waited for nothing
         self._paired = 0  # images in a row that had a camera_info of their own, late or not
         self._asked: tuple[int, int] | None = None  # stamp of the latest image
+        self._had_own = False  # whether its own has come; it may be forgotten before the next
         self._by_stamp: OrderedDict[tuple[int, int], _Calibration] = OrderedDict()
 
     def put(self, msg: Any) -> None:
@@ -138,6 +139,7 @@ class CameraInfos:
                 self._key, self._latest = key, self._calibration(msg)
             stamp = msg.header.stamp.sec, msg.header.stamp.nanosec
             self._by_stamp[stamp] = self._latest
+            self._had_own = self._had_own or stamp == self._asked
             while len(self._by_stamp) > REMEMBERED:
                 self._by_stamp.popitem(last=False)
             self._changed.notify_all()
@@ -170,12 +172,13 @@ class CameraInfos:
             return camera is not None and (camera.width, camera.height) == (width, height)
 
         with self._changed:
-            self._paired = self._paired + 1 if self._asked in self._by_stamp else 0
+            self._paired = self._paired + 1 if self._had_own else 0
             self._asked = own
             if self._paired >= IN_A_ROW:
                 self._changed.wait_for(lambda: own in self._by_stamp, OVERTAKING)
             wait = self.required and self._patient
             self._patient = self._changed.wait_for(fits, PATIENCE if wait else 0.0)
+            self._had_own = own in self._by_stamp
             found = look()
         if self._patient:
             return found
@@ -222,7 +225,7 @@ class CameraInfos:
     def forget(self) -> None:
         """Drop every calibration, so that the next camera_info counts as new."""
         with self._changed:
-            self._key, self._latest, self.received = '', None, 0
+            self._key, self._latest, self.received, self._had_own = '', None, 0, False
             self._by_stamp.clear()
 
 

@@ -105,17 +105,47 @@ def test_an_image_that_overtakes_its_info_does_not_take_the_one_before() -> None
     assert read_frame(image(sec=4), False, store, '/image').camera.intrinsics[0, 0] == 70
 
 
-def test_one_lost_info_does_not_end_the_waiting() -> None:
+class LateDriver:
+    """Sends each camera_info when its image waits for it, else after it; no clock is needed."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Stand in for the waiting."""
+        self.store = infos()
+        self._late: list[object] = []
+        monkeypatch.setattr(self.store._changed, 'wait_for', self._wait)
+
+    def _wait(self, fits: Callable[[], bool], seconds: float) -> bool:
+        if seconds and not fits():
+            self._send()
+        return fits()
+
+    def _send(self) -> None:
+        while self._late:
+            self.store.put(self._late.pop())
+
+    def used(self, sec: int, is_lost: bool = False) -> float:
+        """Return f of the camera that an image gets; its own has 100 and its second."""
+        self._late = [] if is_lost else [info(sec=sec, f_px=100.0 + sec)]
+        frame = read_frame(image(sec=sec), False, self.store, '/image')
+        self._send()
+        return float(frame.camera.intrinsics[0, 0])
+
+
+def test_one_lost_info_does_not_end_the_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
     """A driver that sends each camera_info after its image is still waited for."""
-    store, used = infos(), []
-    for sec in range(1, 13):
-        timer = threading.Timer(0.004, store.put, [info(sec=sec, f_px=100.0 + sec)])
-        if sec != 6:
-            timer.start()
-        used.append(read_frame(image(sec=sec), False, store, '/image').camera.intrinsics[0, 0])
-        timer.join() if sec != 6 else None
-    assert used[3:5] == [104, 105] and used[5:9] == [105, 105, 107, 108]
-    assert used[9:] == [110, 111, 112]
+    driver = LateDriver(monkeypatch)
+    used = [driver.used(sec, is_lost=sec == 6) for sec in range(1, 13)]
+    assert used == [101, 101, 102, 104, 105, 105, 105, 107, 108, 110, 111, 112]
+
+
+def test_a_camera_info_that_is_forgotten_before_the_next_image_was_its_own(
+        monkeypatch: pytest.MonkeyPatch) -> None:
+    """With max_rate, or a slow computer, more come in between than are remembered."""
+    driver = LateDriver(monkeypatch)
+    used = [driver.used(sec) for sec in range(100, 800, 100)
+            if [driver.store.put(info(sec=sec - 99 + between))
+                for between in range(intake.REMEMBERED + 6)]]
+    assert used == [60, 60, 60, 500, 600, 700, 800]
 
 
 @pytest.mark.parametrize('has_own', [
