@@ -99,7 +99,11 @@ def ignored_overrides(given: Iterable[str], heard: Iterable[str], sent: Iterable
     sentences = []
     for name in sorted(each for each in given if each.startswith(OVERRIDES)):
         if name not in known:
-            near = difflib.get_close_matches(name, known, n=1, cutoff=0.9)
+            policy = name.rpartition('.')[2]
+            is_one = policy.upper() in QoSPolicyKind.__members__  # deadline is no depth misspelt
+            near = difflib.get_close_matches(
+                name, [each for each in known if each.endswith(f'.{policy}') or not is_one],
+                n=1, cutoff=0.9)
             hint = f'did you mean {near[0]}?' if near else (
                 f'it takes {OVERRIDES}TOPIC.subscription.POLICY, or .publisher., of its topics '
                 f'in full (`ros2 node info`) and {", ".join(policies)}')

@@ -49,6 +49,7 @@ HEARD, SENT = ['/camera/image_raw', '/camera/camera_info'], ['/grin/depth', '/gr
     ('/grin/depth.subscription.depth', 'ros2 node info'),
     ('image.subscription.depth', 'ros2 node info'),
     ('/tf.subscription.depth', 'ros2 node info'),
+    ('/camera/image_raw.subscription.deadline', 'and history, depth, reliability, durability'),
 ])
 def test_qos_of_a_misspelt_topic_or_policy_is_named(name: str, hint: str | None) -> None:
     """Parameters about QoS are declared with their topic; of others ROS says nothing."""
