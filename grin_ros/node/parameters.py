@@ -78,7 +78,8 @@ class NodeParameters:
         foreign = strangers(overrides, cameras)
         for name in foreign:
             node.get_logger().warning(
-                f'parameter {name} is not one of this node and is ignored{hint(name)}')
+                f'parameter {name} is not one of this node and is ignored'
+                f'{hint(name, cameras)}')
         self._node = node
         self._given = {name: checked(name, value) for name, value in overrides.items()
                        if name not in foreign and field_of(name) in FIELDS}
@@ -124,7 +125,7 @@ class NodeParameters:
         if foreign:
             return SetParametersResult(
                 successful=False, reason=f'there is no parameter {", ".join(foreign)}'
-                f'{hint(foreign[0])}')
+                f'{hint(foreign[0], self.cameras)}')
         for name in (each.name for each in parameters):
             # rclpy refuses those that are declared, too, and does not say what to do.
             if field_of(name) in FIELDS and not FIELDS[field_of(name)].metadata['dynamic']:

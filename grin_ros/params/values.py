@@ -151,13 +151,15 @@ def strangers(names: Iterable[str], cameras: tuple[str, ...] = ('',)) -> list[st
     return found
 
 
-def hint(name: str) -> str:
+def hint(name: str, cameras: tuple[str, ...] = ('',)) -> str:
     """
     Return a question after the name of a stranger that a parameter begins or ends with, else ''.
 
     It may be another node's all the same, as ``rate`` is, so that nothing is refused for it.
     """
     camera, dot, entry = name.rpartition('.')
+    if dot and camera not in cameras:  # no parameter of this node begins so
+        return ''
     near = [f'{camera}{dot}{known}' for known in FIELDS
             if known.startswith(f'{entry}_') or known.endswith(f'_{entry}')]
     return f': did you mean {" or ".join(near[:3])}?' if near else ''

@@ -105,10 +105,11 @@ def test_strangers_are_told_apart_from_typing_errors() -> None:
     ('hfov', ': did you mean hfov_deg?'), ('front.hfov', ': did you mean front.hfov_deg?'),
     ('steps', ': did you mean num_inference_steps?'),
     ('stride', ': did you mean query_stride or points_stride?'),
-    ('robot_description', ''), ('left.max_depth', ''), ('diagnostic_updater.period', '')])
+    ('robot_description', ''), ('left.max_depth', ''), ('diagnostic_updater.period', ''),
+    ('FollowPath.rate', ''), ('left.hfov', '')])
 def test_what_a_parameter_begins_or_ends_with_is_asked_about(name: str, question: str) -> None:
     """As options of the shell have shorter names: hfov passed as another node's."""
-    assert hint(name) == question
+    assert hint(name, ('front', 'rear')) == question
 
 
 def test_a_camera_has_its_own_values_over_those_of_all() -> None:
