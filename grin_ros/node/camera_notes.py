@@ -42,6 +42,8 @@ class CameraNotes:
     """
     What is said about one camera: once per calibration, and when its images are dark or frozen.
 
+    That raw images may be rectified ones stays in diagnostics until `rectified` is set.
+
     :param topic: of its images.
     """
 
@@ -53,11 +55,14 @@ class CameraNotes:
         self._voice, self._infos = voice, infos
         self._topic = topic
         self._told: tuple[Camera, str] | None = None  # the camera, and where it comes from
+        self._judged: Any = None  # the CameraInfo that was looked at last
+        self._doubt, self._doubt_is_logged = '', False  # why its images may be rectified ones
         self._brightest, self._looked_at = 0, 0  # number in images of 16 bits; how many
 
     def forget(self) -> None:
         """Say everything anew."""
-        self._told = None
+        self._told = self._judged = None
+        self._doubt, self._doubt_is_logged = '', False
         self._brightest, self._looked_at = 0, 0
 
     def take(self, frame: Frame, params: DepthParams) -> None:
@@ -88,14 +93,23 @@ class CameraNotes:
         if told is None or told[1] != source or not camera.same_lens(told[0]):
             self._told = camera, source
             self._introduce(camera, source, params.frame_id or frame.header.frame_id, params)
-            if params.rectified == 'auto' and not self._infos.rectified and (
-                    doubt := doubt_of_raw(self._topic, frame.info, camera)):
-                self._voice.warn('rectified', (
-                    f'images on {self._topic} are taken for raw ones, as the last part of their '
-                    f'name has no "rect", and K and D are used; but {doubt}. If they are '
-                    'rectified, set rectified: true, for P is right then; else set rectified: '
-                    'false, and output: rectified where depth_image_proc, nvblox or rtabmap read '
-                    'depth, as they go by P'))
+        if params.rectified == 'auto' and not self._infos.rectified:
+            self._doubt_raw(frame.info, camera)
+
+    def _doubt_raw(self, info: Any | None, camera: Camera) -> None:
+        """Warn when images that are taken for raw ones may be rectified ones."""
+        if info is not self._judged:  # it is one object while the calibration is the same
+            self._judged, self._doubt = info, doubt_of_raw(self._topic, info, camera)
+        if not self._doubt:
+            return
+        text = (f'images on {self._topic} are taken for raw ones, as the last part of their name '
+                f'has no "rect", and K and D are used; but {self._doubt}. If they are rectified, '
+                'set rectified: true, for P is right then; else set rectified: false, and output: '
+                'rectified where depth_image_proc, nvblox or rtabmap read depth, as they go by P')
+        self._statistics.warn('rectified', text)
+        if not self._doubt_is_logged:
+            self._logger.warning(text)
+            self._doubt_is_logged = True
 
     def _check_bits(self, level: int) -> None:
         """Warn when images of 16 bits never use the high ones."""

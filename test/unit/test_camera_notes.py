@@ -16,12 +16,18 @@
 
 """Camera notes: a camera_info that may be of rectified images is told from one of raw images."""
 
+from types import SimpleNamespace
 from typing import Any
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
 
 from grin_ros.camera import Camera
+from grin_ros.messages.intake import CameraInfos, Frame
+from grin_ros.node.diagnostics import Statistics
+from grin_ros.node.voice import Voice
+from grin_ros.params import DepthParams
 
 notes = pytest.importorskip('grin_ros.node.camera_notes', reason='ROS 2 is not installed')
 CameraInfo = pytest.importorskip('sensor_msgs.msg').CameraInfo
@@ -65,3 +71,20 @@ def test_rect_in_another_part_of_the_name_may_be_of_rectified_images(
     fisheye = {'distortion_model': 'equidistant', 'd': [0.0] * 4, 'p': SHORTER}
     assert bool(doubt_of_raw(topic, **fisheye)) is doubted
     assert not doubt_of_raw(topic), 'K and P are the same, and there is no D'
+
+
+def test_the_doubt_lasts_in_diagnostics_and_is_logged_once() -> None:
+    """It was gone after 5 s, before anybody looks."""
+    node, statistics = Mock(), Statistics()
+    logger = node.get_logger()
+    told = notes.CameraNotes(node, statistics, Voice(logger, statistics),
+                             CameraInfos('/left/camera_info', rectified=False, required=True),
+                             '/left/image')
+    for p, doubted in ((SHORTER, True), (SHORTER, True), (STEREO, False)):
+        info = CameraInfo(width=640, height=480, k=K, p=p)
+        camera = Camera.from_camera_info(info, rectified=False)
+        header = SimpleNamespace(frame_id='left_optical')
+        statistics.reset()
+        told.take(Frame(header, np.zeros((480, 640, 3), np.uint8), camera, info), DepthParams())
+        assert ('warning_rectified' in statistics.warnings()) is doubted
+    assert logger.warning.call_count == 1
