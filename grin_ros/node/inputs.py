@@ -220,7 +220,8 @@ def offered(node: Node, *types: str) -> dict[str, str]:
         elif kind == 'CameraInfo':
             found[topic] = ''
         elif topic.endswith('/compressed'):
-            found.setdefault(topic.removesuffix('/compressed'), ' (image_transport: compressed)')
+            base = topic.removesuffix('/compressed')  # which comes before it, if it is there
+            found[base] = f' (image_transport: {"raw or " if base in found else ""}compressed)'
     return found
 
 

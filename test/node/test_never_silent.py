@@ -76,12 +76,13 @@ def test_where_images_come_is_named(start_node: Callable, tiny_bundle: Path,
     start_node('astray', bundle=tiny_bundle, image='/astray/color', info='/astray/info')
     robot = make_robot('astray', image='/astray/other', info='/astray/other_info',
                        outputs=('depth',))
-    robot.node.create_publisher(CompressedImage, '/astray/color/compressed', 10)
+    for name in ('color', 'other'):
+        robot.node.create_publisher(CompressedImage, f'/astray/{name}/compressed', 10)
     robot.diagnosed('last_problem', 'no image on /astray/color')
     problem = robot.diagnostics['last_problem']
     assert 'no publisher; start the camera, or set image_topic to one that others' in problem
     assert '/astray/color (image_transport: compressed)' in problem
-    assert '/astray/other (image_transport: raw)' in problem
+    assert '/astray/other (image_transport: raw or compressed)' in problem
     assert 'set camera_info_topic to one that others publish: ' in problem
     assert '/astray/other_info' in problem and '/astray/depth' not in problem
 
