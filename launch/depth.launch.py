@@ -119,13 +119,7 @@ def start(context: LaunchContext) -> list[LaunchDescriptionEntity]:
         age = 'old' if os.environ.get('ROS_DISTRO') in BEFORE_KILTED else 'new'
         environment = {PROFILE_VARIABLES[age]: profile}
     clock = {name: given[name] for name in given if name == 'use_sim_time'}
-    return [
-        LifecycleNode(
-            package='grin_ros', executable='depth_node', name='grin_depth', namespace=namespace,
-            output='screen', additional_env=environment,
-            parameters=[LaunchConfiguration('params_file'), *([given] if given else [])],
-            remappings=remappings,
-            arguments=['--ros-args', '--log-level', LaunchConfiguration('log_level')]),
+    return [  # rviz2 first: without it launch ends here, and would leave a node behind
         Node(
             package='rviz2', executable='rviz2', output='screen', additional_env=environment,
             arguments=['-d', os.path.join(SHARE, 'config', 'depth.rviz')],
@@ -133,6 +127,12 @@ def start(context: LaunchContext) -> list[LaunchDescriptionEntity]:
             remappings=[(f'/grin/{topic}', f'/{shown}/{topic}'.replace('//', '/'))
                         for topic in OUTPUTS],
             condition=IfCondition(LaunchConfiguration('rviz'))),
+        LifecycleNode(
+            package='grin_ros', executable='depth_node', name='grin_depth', namespace=namespace,
+            output='screen', additional_env=environment,
+            parameters=[LaunchConfiguration('params_file'), *([given] if given else [])],
+            remappings=remappings,
+            arguments=['--ros-args', '--log-level', LaunchConfiguration('log_level')]),
     ]
 
 

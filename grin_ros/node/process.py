@@ -76,6 +76,9 @@ def run_until_signal(make_node: Callable[[], DepthNode], args: list[str] | None 
         if node is not None and released:
             node.destroy_node()
         rclpy.try_shutdown()
+        # Python ends with the system's own handlers, by which a second signal is the death.
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, signal.SIG_IGN)
     if not released:  # an inference that takes long: nothing is lost by leaving it
         sys.stdout.flush()
         sys.stderr.flush()

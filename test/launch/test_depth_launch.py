@@ -70,3 +70,17 @@ def test_node_starts_takes_arguments_and_ends_on_ctrl_c(
     assert code == 0, text
     assert '[front.grin_depth]' in text
     assert 'process has finished cleanly' in text
+
+
+def test_rviz_that_is_not_there_leaves_no_node_behind() -> None:
+    """Launch ends at what it cannot find, and does not stop what it has started by then."""
+    try:
+        PACKAGES.get_package_prefix('grin_ros')
+    except PACKAGES.PackageNotFoundError:
+        pytest.skip('grin_ros is not built: colcon build, then source install/setup.bash')
+    if 'rviz2' in PACKAGES.get_packages_with_prefixes():
+        pytest.skip('rviz2 is installed')
+    run = subprocess.run(['ros2', 'launch', 'grin_ros', 'depth.launch.py', 'rviz:=true'],
+                         capture_output=True, text=True, timeout=60)
+    assert run.returncode and 'rviz2' in run.stdout + run.stderr
+    assert 'process started' not in run.stdout + run.stderr

@@ -243,6 +243,19 @@ def test_signals_end_with_zero_while_the_model_loads(
     assert 'Traceback' not in node.log
 
 
+def test_more_signals_while_it_ends_change_nothing(
+        start_node: Callable, tiny_bundle: Path, make_robot: Callable) -> None:
+    """Ctrl-C twice, or once from the terminal and once from ros2 launch, as where it runs in CI."""
+    node = start_node('impatient', bundle=tiny_bundle)
+    robot = make_robot('impatient', outputs=())
+    robot.wait(lambda: ('grin_depth', '/impatient')
+               in robot.node.get_node_names_and_namespaces(), 'the node exists')
+    while node.process.poll() is None:
+        node.process.send_signal(signal.SIGINT)
+        time.sleep(0.02)
+    assert node.process.returncode == 0, node.log
+
+
 def test_without_camera_info_it_says_what_is_missing(
         start_node: Callable, tiny_bundle: Path, make_robot: Callable) -> None:
     """One node waits for camera_info, the other goes on without metric scale."""
