@@ -245,7 +245,7 @@ def test_signals_end_with_zero_while_the_model_loads(
 
 def test_more_signals_while_it_ends_change_nothing(
         start_node: Callable, tiny_bundle: Path, make_robot: Callable) -> None:
-    """Ctrl-C twice, or once from the terminal and once from ros2 launch, as where it runs in CI."""
+    """Ctrl-C twice, or once from a terminal and once from ros2 launch, as where it runs in CI."""
     node = start_node('impatient', bundle=tiny_bundle)
     robot = make_robot('impatient', outputs=())
     robot.wait(lambda: ('grin_depth', '/impatient')
