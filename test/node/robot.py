@@ -237,8 +237,11 @@ class Robot:
 
     def diagnosed(self, key: str, value: str) -> None:
         """Wait until diagnostics have a value that contains something."""
-        self.wait(lambda: value in self.diagnostics.get(key, ''), f'{key} in diagnostics with '
-                  f'"{value}" (it has {self.diagnostics.get(key)!r})')
+        try:
+            self.wait(lambda: value in self.diagnostics.get(key, ''),
+                      f'{key} in diagnostics with "{value}"')
+        except AssertionError as error:
+            raise AssertionError(f'{error}; it has {self.diagnostics.get(key)!r}') from error
 
     def call(self, kind: Any, name: str, request: Any) -> Any:
         """Call a service of the node and return the response."""
