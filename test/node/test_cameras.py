@@ -121,8 +121,8 @@ def test_a_camera_without_listeners_is_idle_and_the_other_is_not(
     front = make_robot('car', camera='front', **topics('front'))
     rear = make_robot('car', camera='rear', outputs=(), **topics('rear'))
     front.wait_until_heard()
+    front.diagnosed('message', 'active')  # until the silence of its camera is named
     rear.diagnosed('message', 'idle')
-    front.diagnosed('message', 'active')
     assert rear.node.count_subscribers(topics('rear')['image']) == 0
 
 
